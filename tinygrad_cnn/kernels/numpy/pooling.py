@@ -1,0 +1,156 @@
+"""Pooling: every window becomes its maximum, or its mean.
+
+Letters: N batch, C channels, H x W input, KH x KW kernel, OH x OW output; S stride, D dilation. With (i, j) over the
+outputs, (k, l) over the kernel, p = i S + k D and q = j S + l D, and X the input with its padding, which is -inf for a
+maximum and 0 for a mean:
+
+    maximum  y[n,c,i,j]  = max of X[n,c,p,q] over k, l = x[n, c, index[n,c,i,j]]           max_pool2d, max_pool2d_gather
+    adjoint  gx[n,c,m]   = sum of g[n,c,i,j] over the i, j with index[n,c,i,j] = m         max_pool2d_scatter
+    mean     y[n,c,i,j]  = sum of X[n,c,p,q] / (KH KW) over k, l                           avg_pool2d
+    adjoint  gX[n,c,p,q] = sum of g[n,c,i,j] / (KH KW) over the i, j, k, l that read (p,q) avg_pool2d_input_grad
+
+A maximum selects: with its index held fixed it is a linear gather, and the adjoint of a gather is a scatter that adds,
+<x[index], g> = sum over m of x[m] (sum of g where index = m). A mean adds KH KW shifted slices of X; its adjoint adds g
+to the same slices. Both separate, a window being KH rows of KW taps: KH + KW steps on whole arrays, not KH KW.
+
+Source: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_cnn.geometry import Window
+from tinygrad_cnn.kernels.numpy.padding import crop, pad
+
+# ---- maximum ---------------------------------------------------------------------------------------------------------
+
+
+def max_pool2d(x: NDArray[Any], window: Window) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The maximum of every window and the position h W + w, in its input plane, of the first one in row-major order.
+
+    NaN counts as the largest value of all. The padding is never chosen, even by a window of nothing but -inf: every
+    window must read a pixel, as it does where the padding is at most half an undilated kernel, which the caller checks.
+
+    Shapes: x (N, C, H, W) -> y and index (N, C, OH, OW). Dtype: that of x; index is intp.
+    """
+    y, index = _first_maximum(x, window, np.greater)
+    if np.isnan(y).any():  # rare, and the comparison that heeds it costs three times as much
+        y, index = _first_maximum(x, window, _greater_or_first_nan)
+    return y, index
+
+
+def max_pool2d_gather(x: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
+    """The elements of each plane at the positions in `index`.
+
+    Shapes: x (N, C, H, W), index (N, C, OH, OW) -> (N, C, OH, OW). Dtype: that of x.
+    """
+    return x.reshape(-1).take(_flat(index, x.shape[2] * x.shape[3])).reshape(index.shape)
+
+
+def max_pool2d_scatter(g: NDArray[Any], index: NDArray[np.intp], size: tuple[int, int]) -> NDArray[Any]:
+    """Planes of zeros to which g is added at the positions in `index`, as often as they occur.
+
+    Shapes: g and index (N, C, OH, OW), size (H, W) -> (N, C, H, W). Dtype: that of g.
+    """
+    x = np.zeros((*g.shape[:2], *size), g.dtype)
+    np.add.at(x.reshape(-1), _flat(index, size[0] * size[1]), g.reshape(-1))
+    return x
+
+
+def _first_maximum(
+    x: NDArray[Any], window: Window, beats: Callable[[Any, Any], Any]
+) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """y and index as in `max_pool2d`, `beats` being the strict comparison that decides.
+
+    An offset is a position less that of the window's first tap: it grows from tap to tap, in row-major order. A tap
+    that beats all before it therefore has the largest offset so far, and the larger offset is all that need be kept.
+    """
+    padded = pad(x, window, -np.inf)
+    W, (DH, DW) = window.size[1], window.dilation
+    rows, columns = window.taps
+
+    # (N, C, H, W) -> (N, C, H, OW)
+    best = padded[..., columns[0]]
+    offsets = np.zeros(best.shape, np.int32)
+    for kw, tap in enumerate(columns[1:], 1):
+        rival = padded[..., tap]
+        np.maximum(offsets, beats(rival, best) * np.int32(kw * DW), out=offsets)
+        best = np.maximum(best, rival)
+
+    # (N, C, H, OW) -> (N, C, OH, OW)
+    y, offset = best[..., rows[0], :], offsets[..., rows[0], :]
+    for kh, tap in enumerate(rows[1:], 1):
+        rival = best[..., tap, :]
+        offset = np.maximum(offset, beats(rival, y) * (offsets[..., tap, :] + np.int32(kh * DH * W)))
+        y = np.maximum(y, rival)
+
+    starts, first_pixels = _positions(window)
+    index = offset + starts
+    if window.is_padded:
+        np.copyto(index, first_pixels, where=y == -np.inf)  # nothing has beaten the padding
+    return y.copy() if window.kernel == (1, 1) else y, index
+
+
+def _greater_or_first_nan(rival: NDArray[Any], best: NDArray[Any]) -> NDArray[np.bool_]:
+    result: NDArray[np.bool_] = (rival > best) | (np.isnan(rival) & ~np.isnan(best))
+    return result
+
+
+@lru_cache(1024)
+def _positions(window: Window) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """For each window (OH, OW), the position of its first tap and of the first that is not padding."""
+    axes = zip(window.output_size, window.stride, window.padding, strict=True)
+    i, j = (np.arange(count) * step - before for count, step, (before, _) in axes)
+    p, q = (np.where(start < 0, start % d, start) for start, d in zip((i, j), window.dilation, strict=True))
+    W = window.size[1]
+    return i[:, None] * W + j, p[:, None] * W + q
+
+
+def _flat(index: NDArray[np.intp], plane: int) -> NDArray[np.intp]:
+    """Positions in a plane -> positions in the whole array (N, C, plane), as one vector."""
+    N, C, OH, OW = index.shape
+    starts = np.arange(0, N * C * plane, plane)
+    flat: NDArray[np.intp] = (index.reshape(N * C, OH * OW) + starts[:, None]).reshape(-1)
+    return flat
+
+
+# ---- mean ------------------------------------------------------------------------------------------------------------
+
+
+def avg_pool2d(x: NDArray[Any], window: Window) -> NDArray[Any]:
+    """The mean of every window, over all its KH KW taps: zeros of the padding count.
+
+    Shapes: x (N, C, H, W) -> (N, C, OH, OW). Dtype: that of x.
+    """
+    padded = pad(x, window)
+    rows, columns = window.taps
+    sums = reduce(np.add, [padded[..., tap, :] for tap in rows])  # (N, C, OH, W)
+    sums = reduce(np.add, [sums[..., tap] for tap in columns])  # (N, C, OH, OW)
+    return sums / (len(rows) * len(columns))
+
+
+def avg_pool2d_input_grad(g: NDArray[Any], window: Window) -> NDArray[Any]:
+    """The gradient of <avg_pool2d(x), g> in x.
+
+    Shapes: g (N, C, OH, OW) -> (N, C, H, W). Dtype: that of g.
+    """
+    rows, columns = window.taps
+    KH, KW = window.kernel
+    share = g / (KH * KW)
+    padded = np.zeros((*g.shape[:2], *window.padded_size), g.dtype)
+    if window.stride == window.kernel and window.dilation == (1, 1):  # disjoint windows: every pixel is written once
+        tiled = share.repeat(KW, axis=3).repeat(KH, axis=2)
+        padded[..., : tiled.shape[2], : tiled.shape[3]] = tiled
+        return crop(padded, window)
+    spread = np.zeros((*g.shape[:3], window.padded_size[1]), g.dtype)  # (N, C, OH, W)
+    for tap in columns:
+        spread[..., tap] += share
+    for tap in rows:
+        padded[..., tap, :] += spread
+    return crop(padded, window)
