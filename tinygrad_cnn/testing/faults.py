@@ -1,0 +1,55 @@
+"""The operations that a function runs through, each as a probe of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.modes import Event, Line, observe
+from tinygrad_cnn.core.tensors import Tensor
+from tinygrad_cnn.testing.probes import Probe
+from tinygrad_cnn.testing.reports import GradientReport
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An operation whose rule fails on its own."""
+
+    operation: str
+    argument: str
+    line: Line | None  # where the user's code called it
+    modules: tuple[Any, ...]  # the Modules it ran in, outermost first
+    report: GradientReport
+    probe: Probe
+
+
+def recorded_calls(probe: Probe) -> list[Event]:
+    """The calls of differentiable primitives that one evaluation of the probe records, in order."""
+    events: list[Event] = []
+    with observe(events.append):
+        probe.call([array.copy() for array in probe.point], requires_grad=True)
+    return [event for event in events if event.kind == "forward" and event.node is not None]
+
+
+def call_of(event: Event) -> Probe:
+    """The one call as a probe of its own, at the values it had; only inputs that were recorded are checked."""
+
+    def call(*arguments: Any) -> Any:
+        return event.primitive(*arguments, **event.options)
+
+    call.__name__ = event.primitive.name
+    inputs = [
+        Tensor(np.array(value.data), requires_grad=value.requires_grad)
+        if isinstance(value, Tensor)
+        else _constant(value)
+        for value in event.inputs
+    ]
+    labels = event.primitive._labels([*inputs, *event.options.values()])
+    return Probe(call, inputs, labels)
+
+
+def _constant(value: Any) -> Any:
+    """An array as a constant Tensor, so that the probe leaves it alone."""
+    return Tensor(value) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value

@@ -1,0 +1,126 @@
+"""Hypothesis strategies for arrays as operations meet them: awkward in shape and layout, and kind where it matters.
+
+Elements come from a seed that Hypothesis draws, so that an example is cheap to make; shapes, layouts and options are
+drawn one by one and shrink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_cnn.geometry import Window, window
+from tinygrad_cnn.optional import require
+
+require("hypothesis", feature="tinygrad_cnn.testing.strategies", extra="test")
+
+import hypothesis.extra.numpy as hypothesis_numpy  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+Array: TypeAlias = NDArray[Any]
+Strategy: TypeAlias = st.SearchStrategy[Any]
+
+
+def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4) -> Strategy:
+    """Shapes with few, small, unequal dimensions."""
+    return hypothesis_numpy.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side)
+
+
+@st.composite
+def arrays(
+    draw: Any,
+    shape: Any = None,
+    *,
+    values: str = "any",
+    dtype: Any = np.float64,
+) -> Array:
+    """An array of `shape` (a tuple or a strategy), in memory order of any kind.
+
+    values: 'any' (normal, no two equal), 'positive' (0.5 to 2), 'integers' (-3 to 3, with ties and exact zeros),
+    'ties' (few distinct values).
+    """
+    size = draw(shape if isinstance(shape, st.SearchStrategy) else shapes() if shape is None else st.just(tuple(shape)))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    made = _VALUES[values](generator, size).astype(dtype)
+    layout: Callable[[Array], Array] = draw(st.sampled_from(_LAYOUTS))
+    return layout(made)
+
+
+_VALUES = {
+    "any": lambda generator, size: generator.normal(size=size),
+    "positive": lambda generator, size: generator.uniform(0.5, 2.0, size),
+    "integers": lambda generator, size: generator.integers(-3, 4, size),
+    "ties": lambda generator, size: generator.choice([-1.0, 0.0, 0.5], size),
+}
+
+
+def _contiguous(x: Array) -> Array:
+    return x
+
+
+def _column_major(x: Array) -> Array:
+    return np.asfortranarray(x)
+
+
+def _every_second(x: Array) -> Array:
+    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]) if x.ndim else (), x.dtype)
+    view = wide[..., ::2] if x.ndim else wide
+    view[...] = x
+    return view
+
+
+def _backwards(x: Array) -> Array:
+    return np.ascontiguousarray(x[::-1])[::-1] if x.ndim else x
+
+
+_LAYOUTS = [_contiguous, _column_major, _every_second, _backwards]
+
+
+@st.composite
+def broadcastable(draw: Any, values: Sequence[str] = ("any", "any")) -> tuple[Array, ...]:
+    """Arrays whose shapes broadcast against each other, one for each kind of `values`."""
+    found = draw(hypothesis_numpy.mutually_broadcastable_shapes(num_shapes=len(values), max_dims=3, max_side=3))
+    return tuple(draw(arrays(shape, values=kind)) for shape, kind in zip(found.input_shapes, values, strict=True))
+
+
+@st.composite
+def matrices(draw: Any) -> tuple[Array, Array]:
+    """Two arrays that `matmul` takes, with batch dimensions that broadcast."""
+    batches = draw(hypothesis_numpy.mutually_broadcastable_shapes(num_shapes=2, max_dims=2, max_side=2)).input_shapes
+    m, k, n = (draw(st.integers(1, 4)) for _ in range(3))
+    return draw(arrays((*batches[0], m, k))), draw(arrays((*batches[1], k, n)))
+
+
+@st.composite
+def windows(draw: Any, *, pooling: bool = False) -> Window:
+    """A valid window geometry: rectangular kernels, strides with remainders, borders, dilation."""
+    kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    dilation = (1, 1) if pooling else draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    most = [k // 2 if pooling else 2 for k in kernel]
+    padding = draw(st.tuples(st.integers(0, most[0]), st.integers(0, most[1])))
+    least = [max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in zip(kernel, padding, dilation, strict=True)]
+    size = tuple(draw(st.integers(low, low + 3)) for low in least)
+    return window("conv2d", size, kernel, stride, padding, dilation)
+
+
+@st.composite
+def convolutions(draw: Any, roles: str = "xwb") -> tuple[Any, ...]:
+    """Arguments of the convolution primitives: the arrays named in `roles` (x, w, b, g), the window, the groups."""
+    frame = draw(windows())
+    groups = draw(st.integers(1, 2))
+    batch, channels, filters = (
+        draw(st.integers(1, 2)),
+        groups * draw(st.integers(1, 2)),
+        groups * draw(st.integers(1, 2)),
+    )
+    shape = {
+        "x": (batch, channels, *frame.size),
+        "w": (filters, channels // groups, *frame.kernel),
+        "b": (filters,),
+        "g": (batch, filters, *frame.output_size),
+    }
+    return (*(draw(arrays(shape[role])) for role in roles), frame, groups)
