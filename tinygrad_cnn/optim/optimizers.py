@@ -1,0 +1,128 @@
+"""`Optimizer`: which parameters are updated, with which hyper-parameters, and what is remembered between steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_cnn.core.edges import EDITS
+from tinygrad_cnn.core.tensors import Tensor
+from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, GradientError
+from tinygrad_cnn.optim.blocks import Array, Blocks
+
+Group: TypeAlias = dict[str, Any]
+Parameters: TypeAlias = Iterable[Tensor | dict[str, Any]]
+
+
+class Optimizer(ABC):
+    """The base of all optimisers: a subclass names its hyper-parameters, checks them, and says how to update one array.
+
+    params: the Tensors to update, or dicts `{"params": tensors, "lr": 0.01, ...}`, each a group with hyper-parameters
+    of its own; `param_groups` holds the groups, whose values may be changed at any time.
+
+    Raises: ArgumentError where there is no parameter, one comes twice, or a hyper-parameter is out of range or unknown;
+    ArgumentTypeError for what is no Tensor; GradientError for a Tensor that an operation made.
+    """
+
+    def __init__(self, params: Parameters, defaults: Group) -> None:
+        self.defaults = defaults
+        self.param_groups: list[Group] = []
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        self._blocks = Blocks()
+        self._check_options(defaults)
+        for group in self._as_groups(params):
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Add a group: `{"params": tensors}`, and whichever hyper-parameters differ from the optimiser's own."""
+        name = type(self).__name__
+        unknown = [key for key in param_group if key != "params" and key not in self.defaults]
+        if unknown or "params" not in param_group:
+            wrong = f"got the unknown {unknown[0]!r}" if unknown else "'params' is missing"
+            raise ArgumentError(f"{name}: a group takes 'params' and {', '.join(map(repr, self.defaults))}; {wrong}")
+        group = {**self.defaults, **param_group, "params": self._as_parameters(param_group["params"])}
+        self._check_options(group)
+        self.param_groups.append(group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients.
+
+        set_to_none: False leaves zeros instead, so that a parameter out of reach of the next loss still decays.
+        """
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad = None if set_to_none else Tensor(np.zeros_like(parameter.grad.data))
+
+    def step(self) -> None:
+        """Update, in place, every parameter that has a gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                gradient = parameter.grad
+                if gradient is not None:
+                    self._update(parameter.data, gradient.data, self.state.setdefault(parameter, {}), group)
+                    if parameter._version is not None:
+                        EDITS.stamp(parameter._version)  # a graph that kept the old values must not be pulled through
+
+    @abstractmethod
+    def _update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: Group) -> None:
+        """Edit `parameter` in place; `gradient` belongs to the user and stays as it is."""
+
+    @abstractmethod
+    def _check_options(self, options: Group) -> None:
+        """Raise: ArgumentError where a hyper-parameter is out of range."""
+
+    def __repr__(self) -> str:
+        groups = [", ".join(f"{key}={group[key]}" for key in self.defaults) for group in self.param_groups]
+        counts = [len(group["params"]) for group in self.param_groups]
+        lines = [f"{count} parameters, {options}" for count, options in zip(counts, groups, strict=True)]
+        return f"{type(self).__name__}({'; '.join(lines)})"
+
+    # ---- which parameters
+
+    def _as_groups(self, params: Any) -> list[Mapping[str, Any]]:
+        items = self._as_list(params)
+        groups = [isinstance(item, Mapping) for item in items]
+        if any(groups) and not all(groups):
+            raise ArgumentTypeError(
+                f"{type(self).__name__}: expects Tensors or groups (dicts), got both; use only groups"
+            )
+        return items if all(groups) else [{"params": items}]
+
+    def _as_parameters(self, params: Any) -> list[Tensor]:
+        known = {id(parameter) for group in self.param_groups for parameter in group["params"]}
+        parameters = [params] if isinstance(params, Tensor) else self._as_list(params)
+        for i, parameter in enumerate(parameters):
+            self._check_parameter(f"{type(self).__name__}: parameter {i}", parameter)
+            if id(parameter) in known:
+                raise ArgumentError(
+                    f"{type(self).__name__}: parameter {i} (shape {parameter.shape}) comes twice; pass each one once"
+                )
+            known.add(id(parameter))
+        return parameters
+
+    def _as_list(self, params: Any) -> list[Any]:
+        name = type(self).__name__
+        if isinstance(params, Tensor | Mapping) or not isinstance(params, Iterable):
+            mend = "pass model.parameters()" if hasattr(params, "parameters") else "put it in a list"
+            raise ArgumentTypeError(f"{name}: expects an iterable of Tensors, got {type(params).__name__}; {mend}")
+        items = list(params)  # a generator gives its items only once
+        if not items:
+            raise ArgumentError(f"{name}: got no parameter; pass model.parameters() of a model that has some")
+        return items
+
+    def _check_parameter(self, where: str, parameter: Any) -> None:
+        if not isinstance(parameter, Tensor):
+            mend = "; pass parameters(), not named_parameters()" if isinstance(parameter, tuple) else ""
+            raise ArgumentTypeError(f"{where}: expects a Tensor, got {type(parameter).__name__}{mend}")
+        if not parameter.is_leaf:
+            raise GradientError(
+                f"{where}: is the result of an operation, which holds no gradient; pass the Tensor it was computed from"
+            )
+        if parameter.dtype.kind != "f":
+            raise ArgumentTypeError(f"{where}: expects a floating-point Tensor, got {parameter.dtype}")
+        if not parameter.data.flags.writeable:
+            raise ArgumentError(f"{where}: its array is read-only, and is edited in place; pass a copy (tensor(array))")
