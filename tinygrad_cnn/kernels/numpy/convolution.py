@@ -41,6 +41,12 @@ def conv2d(x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, window: Win
     """y = w * x + b, a cross-correlation.
 
     Shapes: x (N, C, H, W), w (O, C/groups, KH, KW), b (O,) or None -> (N, O, OH, OW). Dtype: that of x, w and b.
+
+    Example:
+        >>> from tinygrad_cnn.geometry import window
+        >>> x, w = np.arange(9.0).reshape(1, 1, 3, 3), np.array([[[[1.0, 0.0], [0.0, -1.0]]]])
+        >>> conv2d(x, w, None, window("conv2d", (3, 3), 2, stride=1, padding=0)).tolist()
+        [[[[-4.0, -4.0], [-4.0, -4.0]]]]
     """
     filters = _by_group(w, groups)
     y = np.empty((len(x), len(w), *window.output_size), x.dtype)
@@ -79,7 +85,7 @@ def conv2d_weight_grad(x: NDArray[Any], g: NDArray[Any], window: Window, groups:
     for images in _chunks(x, window):
         products = _columns(x[images], window, groups) @ _rows(g[images], groups).swapaxes(2, 3)
         w += products.sum(axis=0)
-    return w.swapaxes(1, 2).reshape(outputs, inputs, KH, KW)
+    return np.ascontiguousarray(w.swapaxes(1, 2)).reshape(outputs, inputs, KH, KW)
 
 
 # ---- arrays as matrices ----------------------------------------------------------------------------------------------

@@ -38,9 +38,16 @@ def max_pool2d(x: NDArray[Any], window: Window) -> tuple[NDArray[Any], NDArray[n
     window must read a pixel, as it does where the padding is at most half an undilated kernel, which the caller checks.
 
     Shapes: x (N, C, H, W) -> y and index (N, C, OH, OW). Dtype: that of x; index is intp.
+
+    Example:
+        >>> from tinygrad_cnn.geometry import window
+        >>> x = np.array([[[[1.0, 5.0, 0.0, 0.0], [5.0, 2.0, 0.0, 3.0]]]])
+        >>> y, index = max_pool2d(x, window("max_pool2d", (2, 4), 2, stride=2, padding=0))
+        >>> y.tolist(), index.tolist()
+        ([[[[5.0, 3.0]]]], [[[[1, 7]]]])
     """
     y, index = _first_maximum(x, window, np.greater)
-    if np.isnan(y).any():  # rare, and the comparison that heeds it costs three times as much
+    if np.isnan(y).any():  # rare: heeding it in every comparison would cost a third more
         y, index = _first_maximum(x, window, _greater_or_first_nan)
     return y, index
 
