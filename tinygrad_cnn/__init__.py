@@ -1,0 +1,53 @@
+"""tinygrad_cnn: convolutional networks that you can read, verify and see, on NumPy.
+
+import tinygrad_cnn as tg
+from tinygrad_cnn import nn, optim, data, testing, viz
+"""
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from tinygrad_cnn import errors, nn, ops, optim
+from tinygrad_cnn.core import (
+    Primitive,
+    Tensor,
+    enable_grad,
+    grad,
+    is_grad_enabled,
+    no_grad,
+    observe,
+    primitive,
+    tensor,
+)
+from tinygrad_cnn.ops import *  # noqa: F403
+from tinygrad_cnn.random import manual_seed
+
+__version__ = "0.1.0"
+
+_ON_DEMAND = ("data", "io", "testing", "train", "viz")  # they are imported when first named, not before
+
+__all__ = [
+    *ops.__all__,
+    *_ON_DEMAND,
+    "Primitive",
+    "Tensor",
+    "enable_grad",
+    "errors",
+    "grad",
+    "is_grad_enabled",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "observe",
+    "ops",
+    "optim",
+    "primitive",
+    "tensor",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ON_DEMAND:
+        return importlib.import_module(f"tinygrad_cnn.{name}")
+    raise AttributeError(f"module 'tinygrad_cnn' has no attribute {name!r}")
