@@ -55,18 +55,14 @@ def promoted(values: Sequence[Any]) -> np.dtype[Any]:
     return np.result_type(*dtypes)
 
 
-def settle(primitive: Primitive, y: Any, arrays: list[Any]) -> tuple[Any, list[Any]]:
-    """The output of an elementwise call whose dtype NumPy may have promoted further than it should have.
-
-    Returns the output and the arguments in the dtype they ought to have; both unchanged where NumPy agreed.
-    """
+def settled(primitive: Primitive, y: Any, arrays: list[Any]) -> list[Any]:
+    """The arguments of an elementwise call in the dtype they ought to have; the same list where NumPy's `y` has it."""
     operands = [i for i, name in enumerate(primitive.parameters) if name in primitive.differentiable]
+    if not operands:
+        return arrays
     target = promoted([arrays[i] for i in operands])
     if y.dtype.kind == "f" and target.kind != "f":  # 1 / 2, exp(1): a fraction of integers
         target = DEFAULT_FLOAT
     if y.dtype == target or y.dtype.kind == "b":
-        return y, arrays
-    cast = list(arrays)
-    for i in operands:
-        cast[i] = np.asarray(arrays[i], dtype=target)
-    return np.asarray(primitive.function(*cast)), cast
+        return arrays
+    return [np.asarray(a, target) if i in operands or isinstance(a, np.floating) else a for i, a in enumerate(arrays)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.core.edges import Leaf
 from tinygrad_cnn.core.modes import enable_grad
-from tinygrad_cnn.core.registry import register
+from tinygrad_cnn.core.registry import OPS, register
 from tinygrad_cnn.core.sweeps import sweep
 from tinygrad_cnn.core.tensors import Tensor, wrap
 from tinygrad_cnn.errors import ArgumentTypeError, GradientError, ShapeError
@@ -34,7 +34,7 @@ def backward(
         for leaf, cotangent in found.items():
             if not isinstance(leaf, Leaf):
                 continue
-            fresh = cotangent if isinstance(cotangent, Tensor) else wrap(_own(cotangent, taken))
+            fresh = _own(cotangent, taken)
             leaf.grad = fresh if leaf.grad is None else leaf.grad + fresh if create_graph else _sum(leaf.grad, fresh)
 
 
@@ -86,7 +86,7 @@ def grad(
     for i, gradient in enumerate(gradients):
         if gradient is None and not allow_unused:
             raise GradientError(f"grad: no output depends on inputs[{i}]; pass allow_unused=True to get None for it")
-    return tuple(g if g is None or isinstance(g, Tensor) else wrap(_own(g, taken)) for g in gradients)
+    return tuple(None if g is None else _own(g, taken) for g in gradients)
 
 
 def _seed(caller: str, output: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -113,17 +113,21 @@ def _seed(caller: str, output: Tensor, gradient: Any, create_graph: bool) -> Any
     return gradient._data if isinstance(gradient, Tensor) else gradient
 
 
-def _own(cotangent: Any, taken: set[int]) -> np.ndarray[Any, Any]:
-    """The cotangent as an array that nobody else holds: rules may return views, or hand one array to several inputs."""
+def _own(cotangent: Any, taken: set[int]) -> Tensor:
+    """The cotangent as a Tensor that nobody else holds: rules may return views, or hand one array to several inputs."""
+    if isinstance(cotangent, Tensor):  # a recorded pass
+        fresh: Tensor = OPS["clone"](cotangent) if id(cotangent._data) in taken else cotangent
+        taken.add(id(fresh._data))
+        return fresh
     array = np.asarray(cotangent)
     if array.base is not None or id(array) in taken:
-        return array.copy()
+        array = array.copy()
     taken.add(id(array))
-    return array
+    return wrap(array, None, [0])
 
 
 def _sum(old: Tensor, new: Tensor) -> Tensor:
-    return wrap(old._data + new._data) if old._edge is None else old + new
+    return wrap(np.asarray(old._data + new._data), None, [0]) if old._edge is None else old + new
 
 
 register(backward=backward)

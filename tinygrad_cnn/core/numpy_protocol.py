@@ -50,7 +50,7 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
 
 def _unwrapped(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return type(value)(map(_unwrapped, value))
+        return (list if isinstance(value, list) else tuple)(map(_unwrapped, value))
     return np.asarray(value) if hasattr(value, "__array_function__") and not isinstance(value, np.ndarray) else value
 
 

@@ -53,7 +53,8 @@ class Plan:
         self.kept = self._asked_for()
         self.keep = self._compile_keep()
         self.pull = self._compile_pull(tuple(True for _ in positions))
-        self.watched = [i for i, name in enumerate(primitive.parameters) if name in self.kept]
+        kept_view = primitive.views and "y" in self.kept  # an output that shares an input's memory changes with it
+        self.watched = [i for i, name in enumerate(primitive.parameters) if name in self.kept or kept_view]
         self._subsets: dict[tuple[bool, ...], Pull] = {}
 
     def argument(self, position: int) -> str:
@@ -103,12 +104,12 @@ class Plan:
         if primitive.joint_rule:  # returns a cotangent for each differentiable input; pick those of the recorded ones
             picks = [primitive.differentiable.index(name) for name in self.arguments]
             pick = "".join(f"r[{i}]," if is_wanted else "None," for i, is_wanted in zip(picks, mask, strict=True))
-            body = f"pick(count({call('joint', primitive.joint_rule)}))"
-            count = _counter(primitive.name, len(primitive.differentiable))
+            body = f"pick(counted(rule, {call('joint', primitive.joint_rule)}, {len(needs)}))"
             env = {
+                "rule": f"{primitive.name}: its joint rule",
                 "joint": primitive.joint_rule,
                 "needs": needs,
-                "count": count,
+                "counted": counted,
                 "pick": _compiled(f"lambda r: ({pick})"),
             }
             return _compiled(f"lambda g, k: {body}", **env)
@@ -165,10 +166,10 @@ def _compiled(source: str, **names: Any) -> Callable[..., Any]:
     return eval(source, names)  # type: ignore[no-any-return]  # source is put together above, from identifiers only
 
 
-def _counter(name: str, expected: int) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    def count(cotangents: Sequence[Any]) -> Sequence[Any]:
-        if len(cotangents) != expected:
-            raise GradientError(f"{name}: its joint rule returned {len(cotangents)} cotangents, expected {expected}")
-        return cotangents
-
-    return count
+def counted(rule: str, cotangents: Any, expected: int) -> Sequence[Any]:
+    """The cotangents that one rule returned for several inputs. Raises: GradientError where their number is wrong."""
+    if not isinstance(cotangents, list | tuple):
+        raise GradientError(f"{rule} returned a {type(cotangents).__name__}, expected a tuple of {expected} cotangents")
+    if len(cotangents) != expected:
+        raise GradientError(f"{rule} returned {len(cotangents)} cotangents, expected {expected}")
+    return cotangents

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_cnn.core.dtypes import settle
+from tinygrad_cnn.core.dtypes import settled
 from tinygrad_cnn.core.edges import EDITS, Edge, Node, Version
 from tinygrad_cnn.core.modes import MODE, OBSERVED, SILENT, Event, report, users_line
 from tinygrad_cnn.core.plans import Plan, requests
@@ -32,7 +32,7 @@ class Primitive:
         self, function: Callable[..., Any], *, saves: Iterable[str] = (), elementwise: bool = False, views: bool = False
     ) -> None:
         signature = inspect.signature(function).parameters
-        self.function = function
+        self.function = _by_position(function, list(signature.values()))
         self.name = function.__name__.lstrip("_")  # a public function may wrap the primitive of its name
         self.saves = tuple(saves)
         self.elementwise = elementwise
@@ -100,11 +100,12 @@ class Primitive:
         return definition
 
     def _refuse_name_clashes(self) -> None:
-        clashes = {"y", "needs"} & set(self.parameters)
-        if clashes:
-            raise ArgumentTypeError(
-                f"{self.name}: {clashes.pop()!r} means something else to rules (y is the output); rename the parameter"
-            )
+        names = [*self.parameters, *self.saves]
+        for name in names:
+            if name in ("y", "needs") or names.count(name) > 1:
+                raise ArgumentTypeError(
+                    f"{self.name}: {name!r} means something else to rules (y the output); rename it"
+                )
 
     def _refuse_unknown_requests(self, rule: Callable[..., Any]) -> None:
         known = [*self.parameters, "y", "needs", *self.saves, *(f"{name}_shape" for name in self.parameters)]
@@ -156,14 +157,18 @@ class Primitive:
             self._explain(error, arrays)
             raise
         if first is None:
-            return y[0] if self.saves else y
+            return self._split(y)[0] if self.saves else y
         residuals = None
         if self.saves:
-            y, *residuals = y
+            y, *residuals = self._split(y)
         if type(y) is not _ndarray:
             y = np.asarray(y)
-        if self.elementwise and y.dtype is not first.dtype:
-            y, arrays = settle(self, y, arrays)
+        if self.elementwise and (y.dtype is not first.dtype or (not first.ndim and y.ndim)):
+            cast = settled(self, y, arrays)
+            if cast is not arrays:
+                arrays = cast
+                y, *residuals = self._split(self.function(*arrays)) if self.saves else [self.function(*arrays)]
+                y = np.asarray(y)
 
         tensor = _new_tensor(Tensor)
         tensor._data = y
@@ -189,6 +194,11 @@ class Primitive:
             node.versions = None
         return tensor
 
+    def _split(self, result: Any) -> tuple[Any, ...]:
+        if not isinstance(result, tuple) or len(result) != 1 + len(self.saves):
+            raise ArgumentTypeError(f"{self.name}: its function must return (y, {', '.join(self.saves)})")
+        return result
+
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         if len(args) > self.arity:
             raise ArgumentTypeError(f"{self.name}: takes {self.arity} arguments, got {len(args)}")
@@ -200,9 +210,7 @@ class Primitive:
             if position < len(args):
                 raise ArgumentTypeError(f"{self.name}: {name} is given twice")
             bound[position] = value
-        for name, value in zip(self.parameters, bound, strict=True):
-            if value is inspect.Parameter.empty:
-                raise ArgumentTypeError(f"{self.name}: {name} is missing")
+        self._refuse_missing(dict(zip(self.parameters, bound, strict=True)))
         return tuple(bound)
 
     def _observed_call(self, args: tuple[Any, ...], flags: int, **kwargs: Any) -> Any:
@@ -225,6 +233,11 @@ class Primitive:
 
     # ---- refusals
 
+    def _refuse_missing(self, bound: dict[str, Any]) -> None:
+        for name, value in bound.items():
+            if value is inspect.Parameter.empty:
+                raise ArgumentTypeError(f"{self.name}: {name} is missing")
+
     def _refuse_gradient(self, args: Sequence[Any]) -> NoReturn:
         name = next(
             name
@@ -239,12 +252,24 @@ class Primitive:
     def _explain(self, error: Exception, arrays: Sequence[Any]) -> None:
         """Say in `error` which operation it came from, with what; a failed broadcast becomes our own error."""
         shapes = ", ".join(f"{name} {_brief(array)}" for name, array in zip(self._labels(arrays), arrays, strict=True))
-        if self.elementwise and isinstance(error, ValueError) and "broadcast" in str(error):
+        # Comparisons have no rules; their elements pair up too.
+        if (
+            (self.elementwise or not self.differentiable)
+            and isinstance(error, ValueError)
+            and "broadcast" in str(error)
+        ):
             raise ShapeError(f"{self.name}: shapes do not broadcast against each other: {shapes}") from error
         error.add_note(f"in {self.name}({shapes})")
 
     def _labels(self, arrays: Sequence[Any]) -> list[str]:
         return self.parameters
+
+
+def _by_position(function: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., Any]:
+    """The function with its keyword-only parameters by position too, as every call is bound."""
+    names = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    count = len(parameters) - len(names)
+    return (lambda *args: function(*args[:count], **dict(zip(names, args[count:], strict=True)))) if names else function
 
 
 def _brief(value: Any) -> str:

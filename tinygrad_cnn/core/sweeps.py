@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import Any, Protocol
 
-from tinygrad_cnn.core.edges import Edge, Leaf, Node
+from tinygrad_cnn.core.edges import EDITS, Edge, Leaf, Node
 from tinygrad_cnn.core.modes import MODE, OBSERVED, Event, report
 from tinygrad_cnn.core.registry import OPS
 from tinygrad_cnn.errors import DTypeError, EditedInPlaceError, GradientError, GraphFreedError
@@ -59,7 +59,7 @@ def sweep(
             raise GraphFreedError(
                 f"{plan.name}: an earlier backward pass freed this graph; pass retain_graph=True to the earlier one"
             )
-        if node.versions is not None and plan.edited(node.versions, node.clock):
+        if node.versions is not None and node.clock != EDITS.now and plan.edited(node.versions, node.clock):
             raise EditedInPlaceError(
                 f"{plan.name}: an array that its rule needs was edited after the forward pass; run the forward pass "
                 "again, or edit a copy"
@@ -138,9 +138,7 @@ def _fit(node: Node, parent: Edge, gradient: Any) -> Any:
     plan = node.plan
     argument = plan.argument(next(i for i, p in enumerate(node.parents) if p is parent))
     if not hasattr(gradient, "dtype"):
-        raise GradientError(
-            f"{plan.name}: its rule for {argument} returned a {type(gradient).__name__}, expected an array of {parent.shape}"
-        )
+        raise GradientError(f"{plan.name}: its rule for {argument} returned a {type(gradient).__name__}, no array")
     if plan.elementwise and gradient.shape == node.shape and gradient.dtype.kind == "f":
         # Broadcasting copied the input along those axes, and its gradient is the sum over the copies.
         if gradient.shape != parent.shape:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from tinygrad_cnn.core.copies import Copied
 from tinygrad_cnn.core.dtypes import as_array
 from tinygrad_cnn.core.edges import EDITS, Edge, Leaf, Node, Version
 from tinygrad_cnn.core.modes import MODE, SILENT
@@ -18,7 +19,7 @@ from tinygrad_cnn.errors import ArgumentTypeError, DTypeError, GradientError, Sh
 Dims: TypeAlias = int | tuple[int, ...] | None
 
 
-class Tensor:
+class Tensor(Copied):
     """An array of numbers that records the operations applied to it, so that gradients can be computed.
 
     Made from an array it shares that array's memory; `tinygrad_cnn.tensor` copies. Operators, methods and NumPy's
@@ -37,12 +38,10 @@ class Tensor:
     _version: Version | None  # [time of the last edit], shared with views; None where nothing can be edited
 
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = False) -> None:
-        array = data._data if isinstance(data, Tensor) else as_array(data)
+        array, version = (data._data, data._version) if isinstance(data, Tensor) else (as_array(data), [0])
         if array.dtype.kind not in "biuf":
             raise DTypeError(f"Tensor: expects real numbers or booleans, got dtype {array.dtype}")
-        self._data = array
-        self._version = [0]
-        self._edge = None
+        self._data, self._version, self._edge = array, version, None
         self.requires_grad = requires_grad
 
     # ---- what it holds
@@ -57,7 +56,7 @@ class Tensor:
         if self._version is None or not self.is_leaf:
             raise GradientError(
                 "data: assignable on leaves only, and this Tensor is the result of an operation; "
-                "compute a new one, or edit a copy: x.detach().clone()"
+                "compute a new one, or edit a copy: tensor(x)"
             )
         array = np.asarray(value, dtype=self._data.dtype)
         if array.shape != self._data.shape:
@@ -114,6 +113,8 @@ class Tensor:
                 f"requires_grad: only floating-point Tensors have one, this is {self.dtype}; convert it with .float()"
             )
         elif self._edge is None:
+            if self._version is None:  # a result: a graph may have kept its array, which an edit would spoil
+                self._data, self._version = self._data.copy(), [0]
             self._edge = Leaf(self._data.shape, self._data.dtype)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -135,6 +136,8 @@ class Tensor:
     def grad(self, value: Tensor | None) -> None:
         if not isinstance(self._edge, Leaf):
             raise GradientError("grad: only a leaf with requires_grad=True holds a gradient")
+        if value is not None and not isinstance(value, Tensor):
+            raise ArgumentTypeError(f"grad: expects a Tensor or None, got a {type(value).__name__}")
         if value is not None and (value.shape != self.shape or value.dtype != self.dtype):
             raise ShapeError(f"grad: expects {self.dtype} {self.shape}, got {value.dtype} {value.shape}")
         self._edge.grad = value
@@ -181,7 +184,7 @@ class Tensor:
         return f"tensor({values}, {', '.join(facts)})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data.item() if self._data.ndim == 0 else self, spec) if spec else repr(self)
+        return format(self._data.item() if self._data.ndim == 0 else self._data, spec) if spec else repr(self)
 
     def __len__(self) -> int:
         if not self._data.ndim:
@@ -288,8 +291,6 @@ class Tensor:
                 "(y = x.clone(); y[i] = v), or inside no_grad() to change the leaf itself"
             )
         result: Tensor = OPS["setitem"](self, value, index)
-        if result.dtype != self.dtype:
-            raise DTypeError(f"x[i] = v: x is {self.dtype}, v would make it {result.dtype}")
         if self._version is not None and isinstance(self._edge, Leaf):
             EDITS.stamp(self._version)  # the leaf changes: a graph that kept its old values must not be pulled through
         else:

@@ -9,10 +9,10 @@ import numpy as np
 
 from tinygrad_cnn.core.edges import EDITS, Node, Version
 from tinygrad_cnn.core.modes import MODE, OBSERVED, SILENT
-from tinygrad_cnn.core.plans import Plan, Pull
+from tinygrad_cnn.core.plans import Plan, Pull, counted
 from tinygrad_cnn.core.primitives import Primitive
 from tinygrad_cnn.core.tensors import Tensor, wrap
-from tinygrad_cnn.errors import ArgumentTypeError, GradientError
+from tinygrad_cnn.errors import ArgumentTypeError
 
 
 class VariadicPlan(Plan):
@@ -33,21 +33,15 @@ class VariadicPlan(Plan):
 
     def _compile_pull(self, mask: tuple[bool, ...]) -> Pull:
         pull = super()._compile_pull(mask)
-        return lambda g, k: self._counted(pull(g, k)[0])
-
-    def _counted(self, cotangents: Any) -> Sequence[Any]:
-        if not isinstance(cotangents, list | tuple) or len(cotangents) != self.count:
-            given = len(cotangents) if isinstance(cotangents, list | tuple) else type(cotangents).__name__
-            raise GradientError(
-                f"{self.name}: its rule for {self.arguments[0]} returned {given}, expected a list of {self.count} cotangents"
-            )
-        return cotangents
+        rule = f"{self.name}: its rule for {self.arguments[0]}"
+        return lambda g, k: counted(rule, pull(g, k)[0], self.count)
 
     def _revived(self, name: str, value: Any, node: Node) -> Any:
         if name != self.arguments[0]:
             return super()._revived(name, value, node)
         versions = node.versions or [None] * len(value)
-        return tuple(map(wrap, value, node.parents, versions))
+        inputs = zip(value, node.parents, versions, strict=True)
+        return tuple([wrap(x, edge, version) if isinstance(x, np.ndarray) else x for x, edge, version in inputs])
 
 
 class VariadicPrimitive(Primitive):
@@ -55,6 +49,7 @@ class VariadicPrimitive(Primitive):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
+        self.function = function
         self.arity = -1  # every call is bound: whatever comes by position is an input
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -62,7 +57,8 @@ class VariadicPrimitive(Primitive):
         for name in kwargs:
             if name not in options:
                 raise ArgumentTypeError(f"{self.name}: no parameter {name}; it takes {', '.join(options)}")
-        return (args, *(options | kwargs).values())
+        self._refuse_missing(options := options | kwargs)
+        return (args, *options.values())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         flags = MODE.flags

@@ -33,7 +33,7 @@ def _tanh(x):
 
 @primitive(elementwise=True)
 def _sigmoid(x):
-    e = np.exp(-np.abs(x))  # at most 1, so nothing overflows
+    e = np.exp(np.abs(x) * -1.0)  # at most 1, so nothing overflows; -1.0, because uint8 has no minus
     return np.where(x >= 0, 1, e) / (1 + e)
 
 

@@ -14,7 +14,7 @@ from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, ShapeError
-from tinygrad_cnn.ops.shapes import cast, dim_of, sum_to
+from tinygrad_cnn.ops.shapes import _reshape, cast, dim_of, sum_to
 
 
 @primitive(views=True)
@@ -68,7 +68,8 @@ def _setitem_value_rule(g, value_shape, index, x_shape):
     picked = _getitem(g, index)
     if _may_repeat(index):
         picked = picked * _survivors(picked, index, x_shape)
-    return sum_to(picked, value_shape)
+    lead = (1,) * (len(value_shape) - len(picked.shape))  # NumPy assigns (1, 3) to a row of 3
+    return sum_to(_reshape(picked, (*lead, *picked.shape)) if lead else picked, value_shape)
 
 
 _getitem.defvjp(x=lambda g, index, x_shape: _put(g, index, x_shape))
@@ -124,7 +125,7 @@ def take_along_dim(input: Any, indices: Any, dim: int) -> Tensor:
     size = input.shape[dim]
     if index.size and not (-size <= index.min() and index.max() < size):
         raise ArgumentError(f"take_along_dim: an index is out of range for dim {dim} of size {size}")
-    return _take_along_dim(input, index, dim)
+    return _take_along_dim(input, indices if isinstance(indices, Tensor) else index, dim)
 
 
 class IndexOutOfRange(ArgumentError, IndexError):
@@ -136,7 +137,7 @@ def _plain(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(_plain(part) for part in index)
     if isinstance(index, Tensor):
-        return index.data
+        return index.data.copy()  # the rule reads it later, and the Tensor may be edited until then
     return np.asarray(index, np.intp if len(index) == 0 else None) if isinstance(index, list) else index
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.decorator import primitive
+from tinygrad_cnn.core.dtypes import as_array
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import DTypeError, ShapeError
@@ -64,8 +65,8 @@ def matmul(input: Any, other: Any) -> Tensor:
 
     Raises: ShapeError where the inner sizes differ, DTypeError where one is float32 and the other float64.
     """
-    a = input if isinstance(input, Tensor) else np.asarray(input)
-    b = other if isinstance(other, Tensor) else np.asarray(other)
+    a = input if isinstance(input, Tensor) else as_array(input)
+    b = other if isinstance(other, Tensor) else as_array(other)
     if not a.shape or not b.shape:
         raise ShapeError(f"matmul: expects at least one dimension, got {a.shape} @ {b.shape}; use * for scalars")
     inner = b.shape[-2] if len(b.shape) > 1 else b.shape[0]

@@ -11,9 +11,9 @@ import numpy as np
 from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Dims, Tensor
-from tinygrad_cnn.errors import ArgumentError, DTypeError
+from tinygrad_cnn.errors import ArgumentError
 from tinygrad_cnn.ops.indexing import take_along_dim
-from tinygrad_cnn.ops.shapes import _broadcast_to, _reshape, dim_of
+from tinygrad_cnn.ops.shapes import _broadcast_to, _reshape, dim_of, refuse_integers
 
 # Inside, `dims` is always a tuple of dimensions counted from the front.
 
@@ -108,8 +108,7 @@ def mean(input: Any, dim: Dims | Sequence[int] = None, keepdim: bool = False) ->
 
     Raises: ArgumentError where a dimension does not exist, DTypeError for integers.
     """
-    if input.dtype.kind != "f":
-        raise DTypeError(f"mean: expects floating-point input, got {input.dtype}; convert it with .float()")
+    refuse_integers("mean", input)
     return _mean(input, _dims("mean", dim, input), keepdim)
 
 
@@ -169,16 +168,18 @@ def _along(input: Any, dim: int, keepdim: bool, arg: Any) -> Extreme:
 
 
 def _dim(operation: str, dim: int | None, input: Any) -> int | None:
-    if math.prod(input.shape if dim is None else input.shape[dim:][:1]) == 0:
+    if dim is not None:
+        dim = dim_of(operation, dim, len(input.shape))
+    if math.prod(input.shape if dim is None else input.shape[dim : dim + 1]) == 0:
         raise ArgumentError(f"{operation}: nothing to choose from in shape {input.shape}")
-    return None if dim is None else dim_of(operation, dim, len(input.shape))
+    return dim
 
 
 def _dims(operation: str, dim: Dims | Sequence[int], input: Any, empty: bool = True) -> tuple[int, ...]:
     ndim = len(input.shape)
     if dim is None:
         dims: tuple[int, ...] = tuple(range(ndim))
-    elif isinstance(dim, int):
+    elif not isinstance(dim, Sequence):
         dims = (dim_of(operation, dim, ndim),)
     else:
         dims = tuple(dim_of(operation, d, ndim) for d in dim) or tuple(range(ndim))

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_cnn.core.decorator import primitive
-from tinygrad_cnn.core.dtypes import promoted
+from tinygrad_cnn.core.dtypes import as_array, promoted
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Tensor
-from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 
 
 @primitive(views=True)
@@ -107,8 +107,11 @@ def clone(input: Any) -> Tensor:
 
 
 def cast(input: Any, dtype: DTypeLike) -> Tensor:
-    """The values in another dtype. Gradient: g, cast back."""
-    return _cast(input, np.dtype(dtype), input.dtype)
+    """The values in another dtype. Gradient: g, cast back; integers and booleans are constants."""
+    target = np.dtype(dtype)
+    if target.kind != "f" and isinstance(input, Tensor):
+        input = input.detach()
+    return _cast(input, target, input.dtype)
 
 
 def reshape(input: Any, shape: Sequence[int] | int) -> Tensor:
@@ -116,7 +119,7 @@ def reshape(input: Any, shape: Sequence[int] | int) -> Tensor:
 
     Raises: ShapeError where the number of elements differs.
     """
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     try:
         return _reshape(input, sizes)
     except ValueError as error:
@@ -204,49 +207,32 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Tensor:
     return _stack(*arrays, dim=dim_of("stack", dim, len(arrays[0].shape) + 1))
 
 
-def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
-    """A border of constant `value` around the last dimensions.
-
-    pad: widths in pixels, before and after, last dimension first: (left, right, top, bottom) for images.
-
-    Gradient: g without the border.
-
-    Raises: ArgumentError where widths are negative, odd in number, or more than there are dimensions.
-
-    Example:
-        >>> pad(Tensor([[1.0]]), (1, 1, 0, 0), value=9.0).tolist()
-        [[9.0, 1.0, 9.0]]
-    """
-    ndim = len(input.shape)
-    if mode != "constant":
-        raise ArgumentError(f"pad: mode must be 'constant', got {mode!r}")
-    if len(pad) % 2 or len(pad) > 2 * ndim:
-        raise ArgumentError(f"pad: expects a pair of widths for each of at most {ndim} dimensions, got {tuple(pad)}")
-    if any(width < 0 for width in pad):
-        raise ArgumentError(f"pad: widths must not be negative, got {tuple(pad)}")
-    pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
-    widths = ((0, 0),) * (ndim - len(pairs)) + tuple(reversed(pairs))
-    return _pad(input, widths, value)
-
-
 def dim_of(operation: str, dim: int, ndim: int) -> int:
     """The dimension counted from the front. Raises: ArgumentError where there is none of that number."""
+    if not isinstance(dim, int | np.integer):
+        raise ArgumentTypeError(f"{operation}: dim expects an int, got {dim!r}")
     if not -ndim <= dim < ndim:
         raise ArgumentError(f"{operation}: dim {dim} is out of range for {ndim} dimensions ({-ndim} to {ndim - 1})")
     return dim % ndim
+
+
+def refuse_integers(operation: str, input: Any) -> None:
+    """Raises: DTypeError where `input` is not of a floating-point dtype."""
+    if input.dtype.kind != "f":
+        raise DTypeError(f"{operation}: expects floating-point input, got {input.dtype}; convert it with .float()")
 
 
 def _alike(operation: str, tensors: Sequence[Any]) -> list[Any]:
     """The tensors in their common dtype and with equally many dimensions."""
     if isinstance(tensors, Tensor | np.ndarray):
         raise ArgumentTypeError(f"{operation}: expects a list or tuple of tensors, got one of shape {tensors.shape}")
-    arrays = [t if isinstance(t, Tensor) else np.asarray(t) for t in tensors]
+    arrays = [t if isinstance(t, Tensor) else as_array(t) for t in tensors]
     if not arrays:
         raise ArgumentError(f"{operation}: expects at least one tensor")
     if len({len(array.shape) for array in arrays}) > 1:
         shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
         raise ShapeError(f"{operation}: expects tensors with equally many dimensions, got {shapes}")
-    dtype = promoted([array.data if isinstance(array, Tensor) else array for array in arrays])
+    dtype = promoted([t.data if isinstance(t, Tensor) else t for t in tensors])
     return [array if array.dtype == dtype else cast(array, dtype) for array in arrays]
 
 

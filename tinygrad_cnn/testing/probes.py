@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tinygrad_cnn.core.gradients import grad
 from tinygrad_cnn.core.modes import enable_grad, no_grad
-from tinygrad_cnn.core.tensors import Tensor
+from tinygrad_cnn.core.tensors import Tensor, wrap
 from tinygrad_cnn.errors import ArgumentTypeError, DTypeError, GradientError
 
 Array = NDArray[np.float64]
@@ -33,26 +33,36 @@ class Probe:
             raise _nothing_to_check(self.name, inputs)
         self.names = list(names) if names else _argument_names(function, len(self.inputs))
         self.point: list[Array] = [np.array(_plain(inputs[i]), dtype=np.float64, order="C") for i in self.checked]
+        self.forward: Probe | None = None  # where this is the derivative of another, that other
 
     def call(self, arrays: Sequence[Any], requires_grad: bool) -> tuple[list[Tensor], list[Tensor]]:
         """The checked inputs as Tensors, and the outputs."""
         tensors = [Tensor(array, requires_grad) for array in arrays]
-        arguments = list(self.inputs)
-        for i, tensor in zip(self.checked, tensors, strict=True):
-            arguments[i] = tensor
-        result = self.function(*arguments)
-        outputs = list(result) if isinstance(result, tuple | list) else [result]
+        return tensors, self._outputs(tensors)
+
+    def _outputs(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        result = self.function(*self.arguments(tensors))
+        outputs = result if isinstance(result, tuple | list) else [result]
         for output in outputs:
             if not isinstance(output, Tensor):
                 raise ArgumentTypeError(
                     f"{self.name}: expects a function that returns a Tensor, it returned {type(output).__name__}"
                 )
-        return tensors, [output for output in outputs if output.dtype.kind == "f"]
+        return [output for output in outputs if output.dtype.kind == "f"]
+
+    def arguments(self, checked: Sequence[Any]) -> list[Any]:
+        """All arguments, with others in place of the checked ones."""
+        arguments = list(self.inputs)
+        for i, value in zip(self.checked, checked, strict=True):
+            arguments[i] = value
+        return arguments
 
     def evaluate(self, arrays: Sequence[Array]) -> Array:
-        """All outputs, flat."""
+        """All outputs, flat, in memory of their own."""
         with no_grad():
-            _, outputs = self.call(arrays, requires_grad=False)
+            outputs = self._outputs([wrap(array, None, [0]) for array in arrays])
+        if len(outputs) == 1:
+            return np.array(outputs[0].data, np.float64).reshape(-1)
         return np.concatenate([np.ravel(output.data).astype(np.float64) for output in outputs] or [np.zeros(0)])
 
     def line(self, direction: Sequence[Array]) -> Callable[[float], Array]:
@@ -86,15 +96,16 @@ class Probe:
 
     def at(self, point: Sequence[Array]) -> Probe:
         """The same function at another point."""
-        inputs = list(self.inputs)
-        for i, array in zip(self.checked, point, strict=True):
-            inputs[i] = array
-        return Probe(self.function, inputs, self.names)
+        moved = Probe(self.function, self.arguments(point), self.names)
+        moved.forward = self.forward
+        return moved
 
-    def derivative(self) -> Probe | None:
+    def derivative(self, towards: int | None = None) -> Probe | None:
         """The probe of (inputs, cotangents) -> gradients: checking it to first order checks this one to second.
 
         None where no output depends on an input, so that there is nothing to differentiate.
+
+        towards: the one checked input that the gradient is taken for; by default all.
         """
         _, outputs = self.call([array.copy() for array in self.point], requires_grad=True)
         recorded = [i for i, output in enumerate(outputs) if output.requires_grad]
@@ -115,15 +126,14 @@ class Probe:
             found = grad(
                 [every[i] for i in recorded], tensors, list(arguments[count:]), create_graph=True, allow_unused=True
             )
-            return [gradient for gradient in found if gradient is not None]
+            return [g for i, g in enumerate(found) if g is not None and towards in (None, i)]
 
         gradients.__name__ = f"gradient of {self.name}"
         cotangents = [generator.uniform(0.5, 1.5, shape) * generator.choice([-1.0, 1.0], shape) for shape in shapes]
-        point = list(self.inputs)
-        for i, array in zip(self.checked, self.point, strict=True):
-            point[i] = array
         names = [*self.names, *(f"cotangent {i}" if len(shapes) > 1 else "cotangent" for i in range(len(shapes)))]
-        return Probe(gradients, [*point, *cotangents], names)
+        derivative = Probe(gradients, [*self.arguments(self.point), *cotangents], names)
+        derivative.forward = self
+        return derivative
 
 
 def _recording(value: Any) -> Tensor:
@@ -138,7 +148,7 @@ def _plain(value: Any) -> Any:
 def _is_checked(value: Any) -> bool:
     if isinstance(value, Tensor):
         return value.requires_grad
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f"
 
 
 def _nothing_to_check(name: str, inputs: Sequence[Any]) -> Exception:

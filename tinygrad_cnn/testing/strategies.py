@@ -6,12 +6,15 @@ drawn one by one and shrink.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_cnn.core.tensors import Tensor
+from tinygrad_cnn.errors import ArgumentError
 from tinygrad_cnn.geometry import Window, window
 from tinygrad_cnn.optional import require
 
@@ -39,21 +42,39 @@ def arrays(
 ) -> Array:
     """An array of `shape` (a tuple or a strategy), in memory order of any kind.
 
-    values: 'any' (normal, no two equal), 'positive' (0.5 to 2), 'integers' (-3 to 3, with ties and exact zeros),
-    'ties' (few distinct values).
+    values: 'any' (normal, no two equal), 'distinct' (a shuffled grid, no two closer than 0.1), 'positive' (0.5 to 2),
+    'integers' (-3 to 3, with ties and exact zeros), 'ties' (few distinct values), 'near-kinks' (0 and what lies within
+    1e-3 of it, down to 1e-12, both zeros signed), 'special' (with infinities, NaN and signed zeros among them).
+
+    Raises: ArgumentError for values of another name.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(arrays((2, 3), values="positive"), lambda x: True).shape
+        (2, 3)
     """
+    if values not in _VALUES:
+        raise ArgumentError(f"arrays: values must be one of {', '.join(_VALUES)}, got {values!r}")
     size = draw(shape if isinstance(shape, st.SearchStrategy) else shapes() if shape is None else st.just(tuple(shape)))
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    made = _VALUES[values](generator, size).astype(dtype)
+    made = np.asarray(_VALUES[values](generator, size), dtype)
     layout: Callable[[Array], Array] = draw(st.sampled_from(_LAYOUTS))
     return layout(made)
 
 
+_NEAR_ZERO = [0.0, 1e-12, 1e-9, 1e-6, 1e-3, 0.5]
 _VALUES = {
     "any": lambda generator, size: generator.normal(size=size),
+    "distinct": lambda generator, size: generator.permutation(math.prod(size)).reshape(size) / 10 - 1.05,
     "positive": lambda generator, size: generator.uniform(0.5, 2.0, size),
     "integers": lambda generator, size: generator.integers(-3, 4, size),
     "ties": lambda generator, size: generator.choice([-1.0, 0.0, 0.5], size),
+    "near-kinks": lambda generator, size: generator.choice(_NEAR_ZERO, size) * generator.choice([-1.0, 1.0], size),
+    "special": lambda generator, size: np.where(
+        generator.random(size) < 0.3,
+        generator.choice([0.0, -0.0, np.inf, -np.inf, np.nan], size),
+        generator.normal(size=size),
+    ),
 }
 
 
@@ -124,3 +145,22 @@ def convolutions(draw: Any, roles: str = "xwb") -> tuple[Any, ...]:
         "g": (batch, filters, *frame.output_size),
     }
     return (*(draw(arrays(shape[role])) for role in roles), frame, groups)
+
+
+def tensors(shape: Any = None, *, values: str = "any", dtype: Any = np.float32, requires_grad: bool = True) -> Strategy:
+    """Leaf Tensors over `arrays`; also what Hypothesis draws for the type `Tensor`."""
+    return arrays(shape, values=values, dtype=dtype).map(lambda array: Tensor(array, requires_grad))
+
+
+@st.composite
+def poolings(draw: Any, values: str = "any") -> tuple[Array, Window]:
+    """An input (N, C, H, W) and a window that pooling accepts: borders of at most half the kernel."""
+    frame = draw(windows(pooling=True))
+    lead = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    return draw(arrays((*lead, *frame.size), values=values)), frame
+
+
+def register_types() -> None:
+    """Let Hypothesis draw Tensors and Windows by their types; it calls this itself, by an entry point."""
+    st.register_type_strategy(Tensor, tensors())
+    st.register_type_strategy(Window, windows())
