@@ -29,7 +29,7 @@ SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 MAX_LINES = 450
-MAX_CORE_LINES = 1200  # some 800 for the engine, the rest for the operators and methods of Tensor
+MAX_CORE_LINES = 1150  # the engine; methods.py, a list of names, is not counted
 
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 MODULES = sorted(
@@ -125,7 +125,8 @@ def test_no_file_is_too_long() -> None:
 
 
 def test_core_is_read_in_one_sitting() -> None:
-    assert sum(lines_of_code(path.read_text("utf-8")) for path in (PACKAGE / "core").rglob("*.py")) <= MAX_CORE_LINES
+    engine = [path for path in (PACKAGE / "core").rglob("*.py") if path.name != "methods.py"]
+    assert sum(lines_of_code(path.read_text("utf-8")) for path in engine) <= MAX_CORE_LINES
 
 
 def test_package_raises_and_never_asserts() -> None:

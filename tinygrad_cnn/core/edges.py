@@ -7,6 +7,7 @@ nothing is kept alive by accident: a graph is freed by reference counting the mo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -36,8 +37,8 @@ class Node:
     plan: Plan
     parents: list[Edge | None]  # of the recorded inputs, in the order in which plan.pull returns their cotangents
     kept: tuple[Any, ...] | None  # what the rules asked for; None once a backward pass has freed it
-    versions: list[Version | None] | None  # of the arguments; None where none of them can be edited
-    clock: int  # the edit clock when the call was made
+    versions: Mapping[int, Version] | None  # of the arguments that can be edited, by position; None without any
+    clock: int  # the edit clock when the call was made; set where there are versions
     shape: tuple[int, ...]  # of the output, and so of its cotangent
     dtype: np.dtype[Any]
     trace: tuple[Any, Any]  # the caller's line and the running Modules; set only where an observer watched

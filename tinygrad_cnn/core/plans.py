@@ -11,7 +11,7 @@ has (its arguments, its output, its residuals), and `pull` hands it to them. For
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,9 +61,9 @@ class Plan:
         """What the input of the parent at `position` is called."""
         return self.arguments[position]
 
-    def edited(self, versions: Sequence[Version | None], clock: int) -> bool:
+    def edited(self, versions: Mapping[int, Version], clock: int) -> bool:
         """Whether an input that the rules kept was edited after the call at `clock`."""
-        return any((version := versions[i]) is not None and version[0] > clock for i in self.watched)
+        return any(version[0] > clock and i in self.watched for i, version in versions.items())
 
     def pull_towards(self, mask: tuple[bool, ...]) -> Pull:
         """Like `pull`, but running only the rules whose input is wanted; None stands for the others."""
@@ -145,7 +145,7 @@ class Plan:
             return value
         position = self.primitive.parameters.index(name)
         edge = node.parents[self.positions.index(position)] if position in self.positions else None
-        version = None if node.versions is None else node.versions[position]
+        version = None if node.versions is None else node.versions.get(position)
         return wrap(value, edge, version)
 
     def _pull_through(self, definition: Callable[..., Any], arguments: list[Any], g: Any) -> Sequence[Any]:

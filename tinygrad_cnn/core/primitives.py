@@ -127,10 +127,9 @@ class Primitive:
             return self._observed_call(args, flags)
         arrays: list[Any] = []
         parents: list[Edge | None] = []
-        versions: list[Version | None] = []
+        versions: dict[int, Version] | None = None  # of the arguments that can be edited
         mask = 0
         first = None  # the array of the first Tensor
-        editable = False
         for arg, bit in zip(args, self._bits):  # noqa: B905  (bound above)
             if isinstance(arg, Tensor):
                 array = arg._data
@@ -145,12 +144,12 @@ class Primitive:
                     elif self.differentiable and not flags & SILENT:
                         self._refuse_gradient(args)
                 version = arg._version
-                versions.append(version)
                 if version is not None:
-                    editable = True
+                    if versions is None:
+                        versions = {}
+                    versions[len(arrays) - 1] = version
             else:
                 arrays.append(arg)
-                versions.append(None)
         try:
             y = self.function(*arrays)
         except Exception as error:
@@ -187,11 +186,9 @@ class Primitive:
         node.kept = plan.keep(arrays)
         node.shape = y.shape
         node.dtype = y.dtype
-        if editable:
-            node.versions = versions
+        node.versions = versions
+        if versions is not None:
             node.clock = EDITS.now
-        else:
-            node.versions = None
         return tensor
 
     def _split(self, result: Any) -> tuple[Any, ...]:

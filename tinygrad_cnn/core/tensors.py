@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -11,15 +11,14 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from tinygrad_cnn.core.copies import Copied
 from tinygrad_cnn.core.dtypes import as_array
 from tinygrad_cnn.core.edges import EDITS, Edge, Leaf, Node, Version
+from tinygrad_cnn.core.methods import Operations
 from tinygrad_cnn.core.modes import MODE, SILENT
 from tinygrad_cnn.core.numpy_protocol import call_function, call_ufunc
 from tinygrad_cnn.core.registry import OPS
 from tinygrad_cnn.errors import ArgumentTypeError, DTypeError, GradientError, ShapeError
 
-Dims: TypeAlias = int | tuple[int, ...] | None
 
-
-class Tensor(Copied):
+class Tensor(Copied, Operations):
     """An array of numbers that records the operations applied to it, so that gradients can be computed.
 
     Made from an array it shares that array's memory; `tinygrad_cnn.tensor` copies. Operators, methods and NumPy's
@@ -75,6 +74,11 @@ class Tensor(Copied):
     @property
     def ndim(self) -> int:
         return self._data.ndim
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802
+        """The dimensions in reverse order."""
+        return OPS["permute"](self, tuple(range(self.ndim))[::-1])  # type: ignore[no-any-return]
 
     def numel(self) -> int:
         """How many elements it has."""
@@ -214,74 +218,6 @@ class Tensor(Copied):
 
     __hash__ = object.__hash__
 
-    # ---- operators: each is the registered operation of its name
-
-    def __add__(self, other: Any) -> Tensor:
-        return OPS["add"](self, other)  # type: ignore[no-any-return]
-
-    def __radd__(self, other: Any) -> Tensor:
-        return OPS["add"](other, self)  # type: ignore[no-any-return]
-
-    def __sub__(self, other: Any) -> Tensor:
-        return OPS["sub"](self, other)  # type: ignore[no-any-return]
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return OPS["sub"](other, self)  # type: ignore[no-any-return]
-
-    def __mul__(self, other: Any) -> Tensor:
-        return OPS["mul"](self, other)  # type: ignore[no-any-return]
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return OPS["mul"](other, self)  # type: ignore[no-any-return]
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return OPS["div"](self, other)  # type: ignore[no-any-return]
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return OPS["div"](other, self)  # type: ignore[no-any-return]
-
-    def __pow__(self, other: Any) -> Tensor:
-        return OPS["pow"](self, other)  # type: ignore[no-any-return]
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return OPS["pow"](other, self)  # type: ignore[no-any-return]
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return OPS["matmul"](self, other)  # type: ignore[no-any-return]
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return OPS["matmul"](other, self)  # type: ignore[no-any-return]
-
-    def __neg__(self) -> Tensor:
-        return OPS["neg"](self)  # type: ignore[no-any-return]
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __abs__(self) -> Tensor:
-        return OPS["abs"](self)  # type: ignore[no-any-return]
-
-    def __lt__(self, other: Any) -> Tensor:
-        return OPS["lt"](self, other)  # type: ignore[no-any-return]
-
-    def __le__(self, other: Any) -> Tensor:
-        return OPS["le"](self, other)  # type: ignore[no-any-return]
-
-    def __gt__(self, other: Any) -> Tensor:
-        return OPS["gt"](self, other)  # type: ignore[no-any-return]
-
-    def __ge__(self, other: Any) -> Tensor:
-        return OPS["ge"](self, other)  # type: ignore[no-any-return]
-
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return OPS["eq"](self, other)  # type: ignore[no-any-return]
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return OPS["ne"](self, other)  # type: ignore[no-any-return]
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return OPS["getitem"](self, index)  # type: ignore[no-any-return]
-
     def __setitem__(self, index: Any, value: Any) -> None:
         """Rebind this Tensor to a copy with `value` at `index`; what was recorded before keeps the old values."""
         recording = not MODE.flags & SILENT
@@ -297,130 +233,6 @@ class Tensor(Copied):
             self._version = [0] if result.is_leaf else None
             self._edge = result._edge
         self._data = result._data
-
-    # ---- methods: PyTorch's names, each the registered operation of its name
-
-    def exp(self) -> Tensor:
-        """e**x."""
-        return OPS["exp"](self)  # type: ignore[no-any-return]
-
-    def log(self) -> Tensor:
-        """The natural logarithm."""
-        return OPS["log"](self)  # type: ignore[no-any-return]
-
-    def sqrt(self) -> Tensor:
-        """The square root."""
-        return OPS["sqrt"](self)  # type: ignore[no-any-return]
-
-    def tanh(self) -> Tensor:
-        """The hyperbolic tangent."""
-        return OPS["tanh"](self)  # type: ignore[no-any-return]
-
-    def sigmoid(self) -> Tensor:
-        """1 / (1 + e**-x)."""
-        return OPS["sigmoid"](self)  # type: ignore[no-any-return]
-
-    def relu(self) -> Tensor:
-        """max(x, 0)."""
-        return OPS["relu"](self)  # type: ignore[no-any-return]
-
-    def abs(self) -> Tensor:
-        """The absolute value."""
-        return OPS["abs"](self)  # type: ignore[no-any-return]
-
-    def pow(self, exponent: Any) -> Tensor:
-        """x ** exponent."""
-        return OPS["pow"](self, exponent)  # type: ignore[no-any-return]
-
-    def maximum(self, other: Any) -> Tensor:
-        """The larger of each pair of elements."""
-        return OPS["maximum"](self, other)  # type: ignore[no-any-return]
-
-    def minimum(self, other: Any) -> Tensor:
-        """The smaller of each pair of elements."""
-        return OPS["minimum"](self, other)  # type: ignore[no-any-return]
-
-    def sum(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        """The sum over `dim` (all by default)."""
-        return OPS["sum"](self, dim, keepdim)  # type: ignore[no-any-return]
-
-    def mean(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        """The mean over `dim` (all by default)."""
-        return OPS["mean"](self, dim, keepdim)  # type: ignore[no-any-return]
-
-    def amax(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        """The largest element along `dim`; ties share the gradient."""
-        return OPS["amax"](self, dim, keepdim)  # type: ignore[no-any-return]
-
-    def amin(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        """The smallest element along `dim`; ties share the gradient."""
-        return OPS["amin"](self, dim, keepdim)  # type: ignore[no-any-return]
-
-    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        """The index of the (first) largest element."""
-        return OPS["argmax"](self, dim, keepdim)  # type: ignore[no-any-return]
-
-    def any(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        """Whether any element is true."""
-        return OPS["any"](self, dim, keepdim)  # type: ignore[no-any-return]
-
-    def all(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        """Whether all elements are true."""
-        return OPS["all"](self, dim, keepdim)  # type: ignore[no-any-return]
-
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-        """The dimensions from `start_dim` to `end_dim` as one."""
-        return OPS["flatten"](self, start_dim, end_dim)  # type: ignore[no-any-return]
-
-    def transpose(self, dim0: int, dim1: int) -> Tensor:
-        """Two dimensions exchanged."""
-        return OPS["transpose"](self, dim0, dim1)  # type: ignore[no-any-return]
-
-    def softmax(self, dim: int) -> Tensor:
-        """e**x normalised to sum 1 along `dim`."""
-        return OPS["softmax"](self, dim)  # type: ignore[no-any-return]
-
-    def log_softmax(self, dim: int) -> Tensor:
-        """The logarithm of softmax, computed stably."""
-        return OPS["log_softmax"](self, dim)  # type: ignore[no-any-return]
-
-    def reshape(self, *shape: int | tuple[int, ...]) -> Tensor:
-        """The same elements in another shape; one size may be -1."""
-        return OPS["reshape"](self, _sequence(shape))  # type: ignore[no-any-return]
-
-    def permute(self, *dims: int | tuple[int, ...]) -> Tensor:
-        """The dimensions in another order."""
-        return OPS["permute"](self, _sequence(dims))  # type: ignore[no-any-return]
-
-    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
-        """The largest element; along `dim` the pair (values, indices)."""
-        return OPS["max"](self, dim, keepdim)
-
-    def min(self, dim: int | None = None, keepdim: bool = False) -> Any:
-        """The smallest element; along `dim` the pair (values, indices)."""
-        return OPS["min"](self, dim, keepdim)
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802
-        """The dimensions in reverse order."""
-        return OPS["permute"](self, tuple(range(self.ndim))[::-1])  # type: ignore[no-any-return]
-
-    def to(self, dtype: DTypeLike) -> Tensor:
-        """The same values in another dtype; the gradient comes back in this one."""
-        return OPS["cast"](self, np.dtype(dtype))  # type: ignore[no-any-return]
-
-    def float(self) -> Tensor:
-        """As float32."""
-        return self.to(np.float32)
-
-    def double(self) -> Tensor:
-        """As float64."""
-        return self.to(np.float64)
-
-
-def _sequence(sizes: tuple[Any, ...]) -> Any:
-    """The sizes, whether they came one by one or as one tuple."""
-    return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
 
 
 _new = Tensor.__new__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ class VariadicPlan(Plan):
     def argument(self, position: int) -> str:
         return f"{self.arguments[0]}[{position}]"
 
-    def edited(self, versions: Sequence[Version | None], clock: int) -> bool:
-        return 0 in self.watched and any(version is not None and version[0] > clock for version in versions)
+    def edited(self, versions: Mapping[int, Version], clock: int) -> bool:
+        return 0 in self.watched and any(version[0] > clock for version in versions.values())
 
     def pull_towards(self, mask: tuple[bool, ...]) -> Pull:
         return self.pull  # the one rule serves all inputs
@@ -39,9 +39,9 @@ class VariadicPlan(Plan):
     def _revived(self, name: str, value: Any, node: Node) -> Any:
         if name != self.arguments[0]:
             return super()._revived(name, value, node)
-        versions = node.versions or [None] * len(value)
-        inputs = zip(value, node.parents, versions, strict=True)
-        return tuple([wrap(x, edge, version) if isinstance(x, np.ndarray) else x for x, edge, version in inputs])
+        versions = node.versions or {}
+        inputs = enumerate(zip(value, node.parents, strict=True))
+        return tuple([wrap(x, edge, versions.get(i)) if isinstance(x, np.ndarray) else x for i, (x, edge) in inputs])
 
 
 class VariadicPrimitive(Primitive):
@@ -84,7 +84,7 @@ class VariadicPrimitive(Primitive):
         node.kept = plan.keep([arrays, *options, y])
         node.shape = y.shape
         node.dtype = y.dtype
-        node.versions = [getattr(x, "_version", None) for x in xs]
+        node.versions = {i: x._version for i, x in enumerate(xs) if isinstance(x, Tensor) and x._version is not None}
         node.clock = EDITS.now
         return wrap(y, node)
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_cnn.core.decorator import primitive
+from tinygrad_cnn.core.methods import Dims
 from tinygrad_cnn.core.registry import register
-from tinygrad_cnn.core.tensors import Dims, Tensor
+from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentError
 from tinygrad_cnn.ops.indexing import take_along_dim
 from tinygrad_cnn.ops.shapes import _broadcast_to, _reshape, dim_of, refuse_integers
