@@ -144,11 +144,6 @@ REFUSED = [
         "conv2d: padding expects an int, a pair of ints, 'valid' or 'same', got 'full'",
     ),
     (
-        arguments(padding="same", stride=(2, 1)),
-        ArgumentError,
-        "conv2d: padding='same' needs stride 1, got (2, 1); give it in numbers",
-    ),
-    (
         arguments(kernel=(3, 3, 3)),
         ArgumentError,
         "conv2d: kernel_size expects an int or a pair of ints, got 3 numbers: (3, 3, 3)",

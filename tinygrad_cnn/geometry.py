@@ -91,11 +91,13 @@ def window(
     stride: Sizes,
     padding: Sizes | Sequence[Sizes] | str,
     dilation: Sizes = 1,
+    ceil_mode: bool = False,
 ) -> Window:
     """The validated window of a convolution or pooling over an input of `size` (H, W); errors name the `operation`.
 
     `padding` is a number, a pair (along H, along W), a pair of pairs ((top, bottom), (left, right)), 'valid' (none), or
-    'same' (the output has the input's size; stride 1 only; an odd total gives the extra pixel to the end).
+    'same' (OH = ceil(H / stride), the input's size at stride 1; an odd total gives the extra pixel to the end).
+    `ceil_mode` also reads the windows that overhang the far end, unless they would start in its padding.
 
     Raises: ShapeError where the input is empty or the kernel does not fit; ArgumentError for a number out of range;
     ArgumentTypeError for what is not an integer.
@@ -103,6 +105,8 @@ def window(
     Example:
         >>> window("conv2d", (28, 28), 5, stride=1, padding="same").output_size
         (28, 28)
+        >>> window("max_pool2d", (7, 7), 2, stride=2, padding=0, ceil_mode=True).output_size
+        (4, 4)
         >>> window("conv2d", (3, 4), 5, stride=1, padding=0)
         Traceback (most recent call last):
         ...
@@ -116,6 +120,7 @@ def window(
         pair(stride, f"{operation}: stride", 1),
         _padding(padding, f"{operation}: padding"),
         pair(dilation, f"{operation}: dilation", 1),
+        bool(ceil_mode),
     )
 
 
@@ -169,6 +174,21 @@ def pair(value: object, what: str, minimum: int) -> Pair:
     return int(first), int(second)
 
 
+def single(value: object, what: str, minimum: int) -> int:
+    """The number of an argument along one axis, an int or a sequence of one. Raises as `pair` does.
+
+    Example:
+        >>> single(3, "conv1d: stride", 1), single([3], "conv1d: stride", 1)
+        (3, 3)
+    """
+    number = value[0] if isinstance(value, (tuple, list)) and len(value) == 1 else value
+    if type(number) is not int and not isinstance(number, np.integer):
+        raise ArgumentTypeError(f"{what} expects an int, got {value!r}")
+    if number < minimum:
+        raise ArgumentError(f"{what} must be at least {minimum}, got {value!r}")
+    return int(number)
+
+
 def _padding(padding: object, what: str) -> Padding | None:
     """((top, bottom), (left, right)), or None for 'same', which the kernel decides."""
     if isinstance(padding, str):
@@ -182,14 +202,18 @@ def _padding(padding: object, what: str) -> Padding | None:
 
 
 @lru_cache(CACHED_WINDOWS)
-def _window(operation: str, size: Pair, kernel: Pair, stride: Pair, padding: Padding | None, dilation: Pair) -> Window:
+def _window(
+    operation: str, size: Pair, kernel: Pair, stride: Pair, padding: Padding | None, dilation: Pair, ceil_mode: bool
+) -> Window:
     if min(size) == 0:
         raise ShapeError(f"{operation}: input {_by(size)} holds no pixel; its height and width must be at least 1")
     extent = _extent(kernel[0], dilation[0]), _extent(kernel[1], dilation[1])
     if padding is None:
-        if stride != (1, 1):
-            raise ArgumentError(f"{operation}: padding='same' needs stride 1, got {_short(stride)}; give it in numbers")
-        padding = ((extent[0] - 1) // 2, extent[0] // 2), ((extent[1] - 1) // 2, extent[1] // 2)
+        padding = _same(size[0], extent[0], stride[0]), _same(size[1], extent[1], stride[1])
+    declared = padding
+    if ceil_mode:
+        down, across = (_with_overhang(*axis) for axis in zip(size, extent, stride, padding, strict=True))
+        padding = down, across
     padded = size[0] + sum(padding[0]), size[1] + sum(padding[1])
     if extent[0] > padded[0] or extent[1] > padded[1]:
         dilated = "" if extent == kernel else f" with dilation {_short(dilation)} spans {_by(extent)} and"
@@ -197,9 +221,24 @@ def _window(operation: str, size: Pair, kernel: Pair, stride: Pair, padding: Pad
         enough = max(-(-(spanned - pixels) // 2) for spanned, pixels in zip(extent, size, strict=True))
         raise ShapeError(
             f"{operation}: kernel {_by(kernel)}{dilated} is larger than its padded input {_by(padded)} "
-            f"(input {_by(size)}, padding {_short(padding)}); use {smaller} or padding of at least {enough}"
+            f"(input {_by(size)}, padding {_short(declared)}); use {smaller} or padding of at least {enough}"
         )
     return Window(size, kernel, stride, padding, dilation)
+
+
+def _same(size: int, extent: int, stride: int) -> Pair:
+    """The padding for which ceil(size / stride) windows fit: the last one starts within `stride` of the end."""
+    total = max(0, (-(-size // stride) - 1) * stride + extent - size)
+    return total // 2, total - total // 2
+
+
+def _with_overhang(size: int, extent: int, stride: int, padding: Pair) -> Pair:
+    """The padding, and after it the pixels that the last window reads beyond: its start is rounded up to a stride."""
+    padded = size + sum(padding)
+    steps = -((extent - padded) // stride)
+    if steps * stride >= size + padding[0]:  # it would start in the padding at the far end, and may read no pixel
+        steps -= 1
+    return padding[0], padding[1] + max(0, steps * stride + extent - padded)
 
 
 def _by(size: Pair) -> str:

@@ -37,7 +37,7 @@ def maxima_by_formula(x: Array, window: Window) -> tuple[Array, Array]:
         first = None
         for p, q in pixels(window, i, j):
             value = x[n, c, p, q]
-            if first is None or value > x[n, c, *first] or (np.isnan(value) and not np.isnan(x[n, c, *first])):
+            if first is None or value > x[n, c, *first] or np.isnan(value):
                 first = p, q
         assert first is not None
         y[n, c, i, j] = x[n, c, *first]
@@ -167,14 +167,14 @@ def test_a_later_column_in_an_earlier_row_comes_first() -> None:
     assert kernels.max_pool2d(x, window("max_pool2d", (2, 2), 2, 2, 0))[1].item() == 1
 
 
-def test_nan_wins_and_the_first_nan_is_pointed_at() -> None:
+def test_nan_wins_and_the_last_nan_is_pointed_at() -> None:
     x = np.array([[[[INF, 1, 3], [NAN, 2, NAN], [NAN, 0, 4]]]])
     y, index = kernels.max_pool2d(x, window("max_pool2d", (3, 3), 3, 1, 0))
     assert np.isnan(y).all()
-    assert index.item() == 3
+    assert index.item() == 6
     y, index = kernels.max_pool2d(x, window("max_pool2d", (3, 3), 2, 1, 0))
     assert_array_equal(y, [[[[NAN, NAN], [NAN, NAN]]]])
-    assert index.tolist() == [[[[3, 5], [3, 5]]]]
+    assert index.tolist() == [[[[3, 5], [6, 5]]]]
 
 
 def test_padding_never_beats_minus_infinity() -> None:

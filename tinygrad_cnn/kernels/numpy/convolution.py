@@ -25,6 +25,7 @@ product); Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,6 +89,17 @@ def conv2d_weight_grad(x: NDArray[Any], g: NDArray[Any], window: Window, groups:
     return np.ascontiguousarray(w.swapaxes(1, 2)).reshape(outputs, inputs, KH, KW)
 
 
+def unfold(x: NDArray[Any], window: Window) -> NDArray[Any]:
+    """V itself, the windows side by side: x (N, C, H, W) -> (N, C KH KW, P)."""
+    v = _columns(x, window, 1)[:, 0]
+    return v.copy() if np.may_share_memory(v, x) else v
+
+
+def fold(v: NDArray[Any], window: Window) -> NDArray[Any]:
+    """The adjoint of `unfold`, sums where windows overlap: v (N, C KH KW, P) -> (N, C, H, W)."""
+    return _add_columns(v, window)
+
+
 # ---- arrays as matrices ----------------------------------------------------------------------------------------------
 
 
@@ -124,12 +136,14 @@ def _columns(x: NDArray[Any], window: Window, groups: int) -> NDArray[Any]:
         x,
         strides=(image, channel, row * DH, column * DW, row * SH, column * SW),
     )
-    return windows.reshape(n, groups, -1, window.output_size[0] * window.output_size[1])
+    rows = C // groups * window.kernel[0] * window.kernel[1]
+    return windows.reshape(n, groups, rows, window.output_size[0] * window.output_size[1])
 
 
 def _add_columns(v: NDArray[Any], window: Window) -> NDArray[Any]:
     """The adjoint of `_columns`: v (n, groups, C/groups KH KW, P) -> (n, C, H, W)."""
-    v = v.reshape(len(v), -1, *window.kernel, *window.output_size)
+    KH, KW = window.kernel
+    v = v.reshape(len(v), math.prod(v.shape[1:-1]) // (KH * KW), KH, KW, *window.output_size)
     padded = np.zeros((*v.shape[:2], *window.padded_size), v.dtype)
     for kh, rows in enumerate(window.taps[0]):
         for kw, columns in enumerate(window.taps[1]):

@@ -2,7 +2,7 @@
 
 Letters: N batch, C channels, H x W input, KH x KW kernel, OH x OW output; S stride, D dilation. With (i, j) over the
 outputs, (k, l) over the kernel, p = i S + k D and q = j S + l D, and X the input with its padding, which is -inf for a
-maximum and 0 for a mean:
+maximum and 0 for a mean of KH KW (or any given number of) pixels:
 
     maximum  y[n,c,i,j]  = max of X[n,c,p,q] over k, l = x[n, c, index[n,c,i,j]]           max_pool2d, max_pool2d_gather
     adjoint  gx[n,c,m]   = sum of g[n,c,i,j] over the i, j with index[n,c,i,j] = m         max_pool2d_scatter
@@ -34,8 +34,8 @@ from tinygrad_cnn.kernels.numpy.padding import crop, pad
 def max_pool2d(x: NDArray[Any], window: Window) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """The maximum of every window and the position h W + w, in its input plane, of the first one in row-major order.
 
-    NaN counts as the largest value of all. The padding is never chosen, even by a window of nothing but -inf: every
-    window must read a pixel, as it does where the padding is at most half an undilated kernel, which the caller checks.
+    NaN counts as larger than all before it, so that the last one wins, as in PyTorch. The padding is never chosen, even
+    by a window of nothing but -inf: every window must read a pixel, which the caller checks.
 
     Shapes: x (N, C, H, W) -> y and index (N, C, OH, OW). Dtype: that of x; index is intp.
 
@@ -48,7 +48,7 @@ def max_pool2d(x: NDArray[Any], window: Window) -> tuple[NDArray[Any], NDArray[n
     """
     y, index = _first_maximum(x, window, np.greater)
     if np.isnan(y).any():  # rare: heeding it in every comparison would cost a third more
-        y, index = _first_maximum(x, window, _greater_or_first_nan)
+        y, index = _first_maximum(x, window, greater_or_nan)
     return y, index
 
 
@@ -104,8 +104,9 @@ def _first_maximum(
     return y.copy() if window.kernel == (1, 1) else y, index
 
 
-def _greater_or_first_nan(rival: NDArray[Any], best: NDArray[Any]) -> NDArray[np.bool_]:
-    result: NDArray[np.bool_] = (rival > best) | (np.isnan(rival) & ~np.isnan(best))
+def greater_or_nan(rival: NDArray[Any], best: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where the rival takes the place of the best so far."""
+    result: NDArray[np.bool_] = (rival > best) | np.isnan(rival)
     return result
 
 
@@ -130,26 +131,29 @@ def _flat(index: NDArray[np.intp], plane: int) -> NDArray[np.intp]:
 # ---- mean ------------------------------------------------------------------------------------------------------------
 
 
-def avg_pool2d(x: NDArray[Any], window: Window) -> NDArray[Any]:
-    """The mean of every window, over all its KH KW taps: zeros of the padding count.
+def avg_pool2d(x: NDArray[Any], window: Window, divisor: int | NDArray[np.intp] | None = None) -> NDArray[Any]:
+    """The sum of every window over its divisor, by default KH KW: then zeros of the padding count.
 
-    Shapes: x (N, C, H, W) -> (N, C, OH, OW). Dtype: that of x.
+    Shapes: x (N, C, H, W), divisor a number or (OH, OW) -> (N, C, OH, OW). Dtype: that of x.
     """
     padded = pad(x, window)
     rows, columns = window.taps
     sums = reduce(np.add, [padded[..., tap, :] for tap in rows])  # (N, C, OH, W)
     sums = reduce(np.add, [sums[..., tap] for tap in columns])  # (N, C, OH, OW)
-    return sums / (len(rows) * len(columns))
+    y: NDArray[Any] = sums / _divisor(divisor, window, x.dtype)
+    return y
 
 
-def avg_pool2d_input_grad(g: NDArray[Any], window: Window) -> NDArray[Any]:
+def avg_pool2d_input_grad(
+    g: NDArray[Any], window: Window, divisor: int | NDArray[np.intp] | None = None
+) -> NDArray[Any]:
     """The gradient of <avg_pool2d(x), g> in x.
 
-    Shapes: g (N, C, OH, OW) -> (N, C, H, W). Dtype: that of g.
+    Shapes: g (N, C, OH, OW), divisor a number or (OH, OW) -> (N, C, H, W). Dtype: that of g.
     """
     rows, columns = window.taps
     KH, KW = window.kernel
-    share = g / (KH * KW)
+    share = g / _divisor(divisor, window, g.dtype)
     padded = np.zeros((*g.shape[:2], *window.padded_size), g.dtype)
     if window.stride == window.kernel and window.dilation == (1, 1):  # disjoint windows: every pixel is written once
         tiled = share.repeat(KW, axis=3).repeat(KH, axis=2)
@@ -161,3 +165,8 @@ def avg_pool2d_input_grad(g: NDArray[Any], window: Window) -> NDArray[Any]:
     for tap in rows:
         padded[..., tap, :] += spread
     return crop(padded, window)
+
+
+def _divisor(divisor: int | NDArray[np.intp] | None, window: Window, dtype: np.dtype[Any]) -> Any:
+    """In the dtype of what it divides: float32 over int64 would be float64."""
+    return dtype.type(window.kernel[0] * window.kernel[1]) if divisor is None else np.asarray(divisor, dtype)
