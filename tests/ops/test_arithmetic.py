@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.errors import ShapeError
+from tinygrad_cnn.errors import ArgumentError, DTypeError, ShapeError
 
 Binary = Callable[[Any, Any], Any]
 
@@ -191,13 +191,21 @@ def test_nan_propagates_through_maximum_and_minimum() -> None:
 # ---- the chosen
 
 
-@pytest.mark.parametrize("condition", [[True, False, True], np.array([1, 0, 2]), tg.tensor([True, False, True])])
+@pytest.mark.parametrize(
+    "condition", [[True, False, True], np.array([True, False, True]), tg.tensor([True, False, True])]
+)
 def test_where_chooses(condition: Any) -> None:
     a, b = leaf(1.0, 2.0, 3.0), leaf(10.0, 20.0, 30.0)
     y = tg.where(condition, a, b)
     y.backward([1.0, 10.0, 100.0])
     assert y.tolist() == [1.0, 20.0, 3.0]
     assert (a.grad.tolist(), b.grad.tolist()) == ([1.0, 0.0, 100.0], [0.0, 10.0, 0.0])
+
+
+def test_a_condition_is_boolean() -> None:
+    for condition in (1, [1, 0, 1], tg.tensor([1.0, 0.0, 1.0])):
+        with pytest.raises(DTypeError, match=r"where: expects a boolean condition, got .*; compare first"):
+            tg.where(condition, leaf(1.0), 0.0)
 
 
 def test_what_the_inactive_branch_computes_does_not_reach_it() -> None:
@@ -237,3 +245,57 @@ def test_comparisons_are_boolean_constants(operator: str) -> None:
         y = eval(f"a {operator} b", {"a": a, "b": right})
         expected = eval(f"a {operator} b", {"a": a.data, "b": right.data if isinstance(right, tg.Tensor) else right})
         assert (y.tolist(), y.dtype == bool, y.requires_grad) == (expected.tolist(), True, False)
+
+
+# ---- clamping
+
+
+def test_clamp_passes_its_cotangent_between_the_bounds_both_included() -> None:
+    x = leaf(-2.0, -1.0, 0.5, 1.0, 2.0, np.nan, np.inf)
+    y = tg.clamp(x, -1, 1)
+    np.testing.assert_array_equal(y.data, np.array([-1.0, -1.0, 0.5, 1.0, 1.0, np.nan, 1.0], np.float32))
+    y.backward(np.arange(1.0, 8.0, dtype=np.float32))
+    assert x.grad.tolist() == [0.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0]
+
+
+def test_clamp_gives_the_rest_to_the_bounds_that_were_taken() -> None:
+    x, low, high = leaf(-2.0, 0.0, 2.0, 0.0), leaf(-1.0), leaf(1.0, 1.0, 1.0, -3.0)
+    tg.clamp(x, low, high).backward(np.array([1.0, 10.0, 100.0, 1000.0], np.float32))
+    assert (x.grad.tolist(), low.grad.tolist()) == ([0.0, 10.0, 0.0, 0.0], [1.0])
+    assert high.grad.tolist() == [0.0, 0.0, 100.0, 1000.0]  # where the bounds cross, the upper one holds
+
+
+def test_clamp_with_one_bound_or_none() -> None:
+    x = tg.tensor([-1, 0, 300])
+    assert (tg.clamp(x, min=0).tolist(), x.clip(max=7).tolist()) == ([0, 0, 300], [-1, 0, 7])
+    assert (x.clamp(min=0).dtype, x.clamp(min=0.5).dtype) == (np.dtype(np.int64), np.dtype(np.float32))
+    assert tg.clamp(leaf(-np.inf, 2.0), max=1).tolist() == [-np.inf, 1.0]
+    with pytest.raises(ArgumentError, match="clamp: expects min, max or both, got neither"):
+        tg.clamp(x)
+
+
+@pytest.mark.parametrize("base", [0, 0.0, 2, 2.5, -1.5])
+def test_a_constant_to_a_tensor_of_exponents(base: float) -> None:
+    exponents = np.array([-1.0, 0.0, 2.0], np.float32)
+    with np.errstate(all="ignore"):
+        ours: Any = tg.tensor(exponents, requires_grad=True)
+        (base**ours).sum().backward()
+        other: Any = tg.tensor(exponents, requires_grad=True)
+        (tg.tensor(np.full(3, base, np.float32)) ** other).sum().backward()
+    np.testing.assert_allclose(ours.grad.data, other.grad.data, rtol=1e-6)
+    assert ours.grad.dtype == np.float32
+
+
+def test_comparisons_have_names() -> None:
+    a, b = leaf(1.0, 2.0, 3.0), 2.0
+    compared = [compare(a, b).tolist() for compare in (tg.lt, tg.le, tg.gt, tg.ge, tg.eq, tg.ne)]
+    assert compared == [(operator).tolist() for operator in (a < b, a <= b, a > b, a >= b, a == b, a != b)]
+
+
+def test_comparisons_are_made_in_the_dtype_of_arithmetic() -> None:
+    x, tenth = tg.tensor([0.1]), np.array(0.1)
+    assert x.numpy()[0] != tenth
+    assert (x == tg.tensor(tenth)).item()
+    assert (x == np.float64(0.1)).item()
+    assert (x < tg.tensor(np.array([0.1]))).item() is False
+    assert (x == tg.tensor(np.array([0.1]))).item() is False  # here float64 has dimensions, and counts

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.errors import ArgumentError
+from tinygrad_cnn.errors import ArgumentError, ShapeError
 
 
 def ones(*shape: int, dtype: Any = np.float32) -> Any:
@@ -63,3 +63,23 @@ def test_zero_size() -> None:
     x = ones(0, 3)
     tg.dropout(x).sum().backward()
     assert x.grad.shape == (0, 3)
+
+
+def test_dropout2d_drops_whole_channels() -> None:
+    x = ones(50, 20, 3, 4)
+    y = tg.dropout2d(x, 0.25, generator=np.random.default_rng(0))
+    assert (y.data == y.data[:, :, :1, :1]).all()
+    dropped = (y.data[:, :, 0, 0] == 0).mean()
+    assert dropped == pytest.approx(0.25, abs=0.05)
+    np.testing.assert_allclose(np.unique(y.data), [0.0, 4 / 3], rtol=1e-6)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, y.data)
+    assert tg.dropout2d(x, 0.25, training=False) is x
+    assert tg.dropout2d(ones(2, 3, 4)).shape == (2, 3, 4)
+
+
+def test_dropout2d_refuses_what_has_no_channels() -> None:
+    with pytest.raises(ShapeError, match=r"dropout2d: expects input \(N, C, H, W\) or \(N, C, L\), got shape \(2, 3\)"):
+        tg.dropout2d(ones(2, 3))
+    with pytest.raises(ArgumentError, match="dropout2d: p must be between 0 and 1, got 2"):
+        tg.dropout2d(ones(2, 3, 1, 1), 2)

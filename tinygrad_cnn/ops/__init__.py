@@ -5,19 +5,85 @@ One file per family, each a table of primitives and rules followed by the public
 
 from __future__ import annotations
 
-from tinygrad_cnn.ops.arithmetic import add, div, maximum, minimum, mul, neg, pow, sub, where
-from tinygrad_cnn.ops.classification import cross_entropy, log_softmax, softmax
-from tinygrad_cnn.ops.convolution import conv2d
-from tinygrad_cnn.ops.functions import abs, exp, log, relu, sigmoid, sqrt, tanh
-from tinygrad_cnn.ops.indexing import take_along_dim
-from tinygrad_cnn.ops.pooling import avg_pool2d, max_pool2d
+from tinygrad_cnn.ops.activations import elu, gelu, hardswish, leaky_relu, logsigmoid, prelu, silu, softplus
+from tinygrad_cnn.ops.aggregates import cumsum, logsumexp, norm, prod, std, var
+from tinygrad_cnn.ops.arithmetic import (
+    add,
+    clamp,
+    div,
+    eq,
+    ge,
+    gt,
+    le,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    neg,
+    pow,
+    sub,
+    where,
+)
+from tinygrad_cnn.ops.arrangements import chunk, flip, roll, split, squeeze, tril, triu, unsqueeze
+from tinygrad_cnn.ops.classification import cross_entropy, log_softmax, nll_loss, softmax
+from tinygrad_cnn.ops.contractions import einsum
+from tinygrad_cnn.ops.convolution import conv1d, conv2d, conv_transpose2d, fold, unfold
+from tinygrad_cnn.ops.functions import (
+    abs,
+    acos,
+    asin,
+    atan,
+    cos,
+    exp,
+    expm1,
+    floor,
+    log,
+    log1p,
+    relu,
+    round,
+    rsqrt,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    tan,
+    tanh,
+)
+from tinygrad_cnn.ops.indexing import gather, masked_fill, masked_select, scatter_add, take_along_dim
+from tinygrad_cnn.ops.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    smooth_l1_loss,
+)
+from tinygrad_cnn.ops.normalisation import batch_norm, group_norm, instance_norm, layer_norm
+from tinygrad_cnn.ops.padding import pad
+from tinygrad_cnn.ops.pooling import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from tinygrad_cnn.ops.products import linear, matmul
 from tinygrad_cnn.ops.reductions import all, amax, amin, any, argmax, argmin, max, mean, min, sum
-from tinygrad_cnn.ops.regularisation import dropout
-from tinygrad_cnn.ops.shapes import broadcast_to, cat, flatten, pad, permute, reshape, stack, transpose
+from tinygrad_cnn.ops.regularisation import dropout, dropout2d
+from tinygrad_cnn.ops.resampling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    interpolate,
+)
+from tinygrad_cnn.ops.shapes import broadcast_to, cat, flatten, permute, reshape, stack, transpose
+
+clip = clamp
 
 __all__ = [
     "abs",
+    "acos",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
     "add",
     "all",
     "amax",
@@ -25,40 +91,106 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "asin",
+    "atan",
+    "avg_pool1d",
     "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "broadcast_to",
     "cat",
+    "chunk",
+    "clamp",
+    "clip",
+    "conv1d",
     "conv2d",
+    "conv_transpose2d",
+    "cos",
     "cross_entropy",
+    "cumsum",
     "div",
     "dropout",
+    "dropout2d",
+    "einsum",
+    "elu",
+    "eq",
     "exp",
+    "expm1",
     "flatten",
+    "flip",
+    "floor",
+    "fold",
+    "gather",
+    "ge",
+    "gelu",
+    "group_norm",
+    "gt",
+    "hardswish",
+    "huber_loss",
+    "instance_norm",
+    "interpolate",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "le",
+    "leaky_relu",
     "linear",
     "log",
+    "log1p",
     "log_softmax",
+    "logsigmoid",
+    "logsumexp",
+    "lt",
+    "masked_fill",
+    "masked_select",
     "matmul",
     "max",
+    "max_pool1d",
     "max_pool2d",
     "maximum",
     "mean",
     "min",
     "minimum",
+    "mse_loss",
     "mul",
+    "ne",
     "neg",
+    "nll_loss",
+    "norm",
     "pad",
     "permute",
     "pow",
+    "prelu",
+    "prod",
     "relu",
     "reshape",
+    "roll",
+    "round",
+    "rsqrt",
+    "scatter_add",
     "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "smooth_l1_loss",
     "softmax",
+    "softplus",
+    "split",
     "sqrt",
+    "squeeze",
     "stack",
+    "std",
     "sub",
     "sum",
     "take_along_dim",
+    "tan",
     "tanh",
     "transpose",
+    "tril",
+    "triu",
+    "unfold",
+    "unsqueeze",
+    "var",
     "where",
 ]

@@ -6,13 +6,17 @@ the copies (the gradient of a copied value is the sum over its copies).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.decorator import primitive
+from tinygrad_cnn.core.dtypes import promoted
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Tensor
+from tinygrad_cnn.errors import ArgumentError, DTypeError
 from tinygrad_cnn.ops.functions import _log
 
 # ---- the four operations
@@ -80,7 +84,12 @@ def neg(input: Any) -> Tensor:
 
 @primitive(elementwise=True)
 def _pow(a, b):
-    return np.power(a, b)
+    try:
+        return a**b  # NumPy knows squares and roots by this operator, and not by np.power
+    except ValueError as error:
+        if "negative" not in str(error):
+            raise
+        raise ArgumentError("pow: integers have no negative integer powers here; convert with .float()") from error
 
 
 def _pow_base_rule(g, a, b):
@@ -88,19 +97,31 @@ def _pow_base_rule(g, a, b):
     if isinstance(b, int | float):
         return g * (b * a ** (b - 1)) if b else g * 0.0
     zero = b == 0
+    if not zero.any():
+        return g * (b * a ** (b - 1))
     return g * (b * _where(1.0, a, zero) ** _where(0.0, b - 1, zero))
 
 
 def _pow_exponent_rule(g, a, b, y):
-    # a^b log a, whose limit at a = 0 is 0 for b >= 0 (and -inf for b < 0, as the value itself is infinite there)
-    return g * _where(0.0, y * _log(_where(1.0, a, a == 0)), a == 0)
+    if isinstance(a, int | float) and a == 0:
+        return _where(0.0, g * -math.inf, b >= 0)
+    if isinstance(a, int | float):
+        return g * (y * (math.log(a) if a > 0 else math.nan))
+    zero = a == 0
+    if not zero.any():
+        return g * (y * _log(a))
+    flat = zero * (b >= 0)
+    return g * _where(0.0, y * _log(_where(1.0, a, flat)), flat)
 
 
 _pow.defvjp(a=_pow_base_rule, b=_pow_exponent_rule)
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
-    """a^b. Gradient: g b a^(b-1) to a (0 where b = 0); g a^b log a to b (0 where a = 0)."""
+    """a^b. Gradient: g b a^(b-1) to a (0 where b = 0); g a^b log a to b (0 where a = 0 and b >= 0).
+
+    Raises: ArgumentError for integers to negative integer powers.
+    """
     return _pow(input, exponent)
 
 
@@ -119,7 +140,12 @@ def _minimum(a, b):
 
 @primitive(elementwise=True)
 def _where(a, b, condition):
-    return np.where(condition, a, b)
+    return kernels.select(condition, a, b)
+
+
+@primitive(elementwise=True)
+def _clamp(x, low, high):
+    return np.clip(x, low, high)
 
 
 def _winner(g, loses, ties):
@@ -129,6 +155,11 @@ def _winner(g, loses, ties):
 
 _maximum.defvjp(a=lambda g, a, b: _winner(g, a < b, a == b), b=lambda g, a, b: _winner(g, b < a, a == b))
 _minimum.defvjp(a=lambda g, a, b: _winner(g, a > b, a == b), b=lambda g, a, b: _winner(g, b > a, a == b))
+_clamp.defvjp(  # products and sums of booleans are "and" and "or"
+    x=lambda g, x, low, high: _where(g, 0.0, (x >= low) * (x <= high)),
+    low=lambda g, x, low, high: _where(g, 0.0, (x < low) * (low < high)),
+    high=lambda g, x, low, high: _where(g, 0.0, (x > high) + (high < low)),
+)
 _where.defvjp(a=lambda g, condition: _where(g, 0.0, condition), b=lambda g, condition: _where(0.0, g, condition))
 
 
@@ -146,42 +177,115 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
     """`input` where `condition` holds, `other` elsewhere.
 
     Gradient: g to the branch taken, exactly 0 to the other (not 0 times g, so that NaN and infinities stay out of it).
+
+    Raises: DTypeError where `condition` is not boolean.
     """
+    kind = np.asarray(condition.data if isinstance(condition, Tensor) else condition).dtype
+    if kind != np.bool_:
+        raise DTypeError(f"where: expects a boolean condition, got {kind}; compare first, as in x != 0")
     return _where(input, other, condition)
+
+
+def clamp(input: Any, min: Any = None, max: Any = None) -> Tensor:
+    """Each element, but not below `min` nor above `max` (numbers or Tensors that broadcast); `max` where they cross.
+
+    Gradient: g to `input` where min <= x <= max, both bounds included (a subgradient); elsewhere to the bound taken.
+
+    Raises: ArgumentError where neither bound is given.
+
+    Example:
+        >>> clamp(Tensor([-3.0, 0.5, 3.0]), -1, 1).tolist()
+        [-1.0, 0.5, 1.0]
+    """
+    if min is None and max is None:
+        raise ArgumentError("clamp: expects min, max or both, got neither")
+    if min is None or max is None:
+        given = [value.data if isinstance(value, Tensor) else value for value in (input, min, max) if value is not None]
+        lowest, highest = _ends(promoted(given))
+        min, max = lowest if min is None else min, highest if max is None else max
+    return _clamp(input, min, max)
+
+
+def _ends(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The ends of the number line in `dtype`."""
+    if dtype.kind == "f":
+        return -math.inf, math.inf
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
 
 
 # ---- comparisons: piecewise constant, so boolean constants without rules
 
 
+def _alike(a, b):
+    """Both in the dtype in which arithmetic would combine them: float32 where a 0-d float64 stands beside float32."""
+    numbers = isinstance(a, np.ndarray | np.generic) and isinstance(b, np.ndarray | np.generic)
+    if not numbers or a.dtype == b.dtype:
+        return a, b
+    dtype = promoted([a, b])
+    return np.asarray(a, dtype), np.asarray(b, dtype)
+
+
 @primitive
 def _lt(a, b):
-    return np.less(a, b)
+    return np.less(*_alike(a, b))
 
 
 @primitive
 def _le(a, b):
-    return np.less_equal(a, b)
+    return np.less_equal(*_alike(a, b))
 
 
 @primitive
 def _gt(a, b):
-    return np.greater(a, b)
+    return np.greater(*_alike(a, b))
 
 
 @primitive
 def _ge(a, b):
-    return np.greater_equal(a, b)
+    return np.greater_equal(*_alike(a, b))
 
 
 @primitive
 def _eq(a, b):
-    return np.equal(a, b)
+    return np.equal(*_alike(a, b))
 
 
 @primitive
 def _ne(a, b):
-    return np.not_equal(a, b)
+    return np.not_equal(*_alike(a, b))
+
+
+def lt(input: Any, other: Any) -> Tensor:
+    """a < b, element by element. Booleans, constants."""
+    return _lt(input, other)
+
+
+def le(input: Any, other: Any) -> Tensor:
+    """a <= b, element by element. Booleans, constants."""
+    return _le(input, other)
+
+
+def gt(input: Any, other: Any) -> Tensor:
+    """a > b, element by element. Booleans, constants."""
+    return _gt(input, other)
+
+
+def ge(input: Any, other: Any) -> Tensor:
+    """a >= b, element by element. Booleans, constants."""
+    return _ge(input, other)
+
+
+def eq(input: Any, other: Any) -> Tensor:
+    """a == b, element by element. Booleans, constants."""
+    return _eq(input, other)
+
+
+def ne(input: Any, other: Any) -> Tensor:
+    """a != b, element by element. Booleans, constants."""
+    return _ne(input, other)
 
 
 register(add=_add, sub=_sub, mul=_mul, div=_div, neg=_neg, pow=_pow, maximum=_maximum, minimum=_minimum)
+register(clamp, where)
 register(lt=_lt, le=_le, gt=_gt, ge=_ge, eq=_eq, ne=_ne)

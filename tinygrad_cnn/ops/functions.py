@@ -1,4 +1,7 @@
-"""Functions of one variable, applied to each element."""
+"""Functions of one variable, applied to each element: a table of functions, the table of their rules, the public names.
+
+Each rule is g f'(x), written with whichever of x and y = f(x) makes it cheapest.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ import numpy as np
 from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Tensor
+from tinygrad_cnn.errors import DTypeError
+
+# ---- exponentials and roots
 
 
 @primitive(elementwise=True)
@@ -17,13 +23,28 @@ def _exp(x):
 
 
 @primitive(elementwise=True)
+def _expm1(x):
+    return np.expm1(x)
+
+
+@primitive(elementwise=True)
 def _log(x):
     return np.log(x)
 
 
 @primitive(elementwise=True)
+def _log1p(x):
+    return np.log1p(x)
+
+
+@primitive(elementwise=True)
 def _sqrt(x):
     return np.sqrt(x)
+
+
+@primitive(elementwise=True)
+def _rsqrt(x):
+    return 1.0 / np.sqrt(x)
 
 
 @primitive(elementwise=True)
@@ -33,8 +54,62 @@ def _tanh(x):
 
 @primitive(elementwise=True)
 def _sigmoid(x):
-    e = np.exp(np.abs(x) * -1.0)  # at most 1, so nothing overflows; -1.0, because uint8 has no minus
-    return np.where(x >= 0, 1, e) / (1 + e)
+    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is 0, and right
+        e = np.exp(x * -1.0)  # -1.0, because uint8 has no minus
+    e += 1
+    return 1 / e
+
+
+_exp.defvjp(x=lambda g, y: g * y)
+_expm1.defvjp(x=lambda g, y: g * (y + 1))
+_log.defvjp(x=lambda g, x: g / x)
+_log1p.defvjp(x=lambda g, x: g / (x + 1))
+_sqrt.defvjp(x=lambda g, y: g / (2 * y))
+_rsqrt.defvjp(x=lambda g, y: g * (y * y * y * -0.5))
+_tanh.defvjp(x=lambda g, y: g * (1 - y * y))
+_sigmoid.defvjp(x=lambda g, y: g * (y * (1 - y)))
+
+# ---- trigonometry, in radians
+
+
+@primitive(elementwise=True)
+def _sin(x):
+    return np.sin(x)
+
+
+@primitive(elementwise=True)
+def _cos(x):
+    return np.cos(x)
+
+
+@primitive(elementwise=True)
+def _tan(x):
+    return np.tan(x)
+
+
+@primitive(elementwise=True)
+def _asin(x):
+    return np.arcsin(x)
+
+
+@primitive(elementwise=True)
+def _acos(x):
+    return np.arccos(x)
+
+
+@primitive(elementwise=True)
+def _atan(x):
+    return np.arctan(x)
+
+
+_sin.defvjp(x=lambda g, x: g * _cos(x))
+_cos.defvjp(x=lambda g, x: -g * _sin(x))
+_tan.defvjp(x=lambda g, y: g * (y * y + 1))
+_asin.defvjp(x=lambda g, x: g / _sqrt(1 - x * x))
+_acos.defvjp(x=lambda g, x: -g / _sqrt(1 - x * x))
+_atan.defvjp(x=lambda g, x: g / (x * x + 1))
+
+# ---- pieces of straight lines
 
 
 @primitive
@@ -43,22 +118,27 @@ def _abs(x):
 
 
 @primitive
+def _relu(x):
+    return np.maximum(x, 0)
+
+
+@primitive
 def _sign(x):
     return np.sign(x)
 
 
 @primitive
-def _relu(x):
-    return np.maximum(x, 0)
+def _floor(x):
+    return np.floor(x)
 
 
-_exp.defvjp(x=lambda g, y: g * y)
-_log.defvjp(x=lambda g, x: g / x)
-_sqrt.defvjp(x=lambda g, y: g / (2 * y))
-_tanh.defvjp(x=lambda g, y: g * (1 - y * y))
-_sigmoid.defvjp(x=lambda g, y: g * (y * (1 - y)))
+@primitive
+def _round(x, decimals):
+    return np.round(x, decimals)
+
+
 _abs.defvjp(x=lambda g, x: g * _sign(x))
-_relu.defvjp(x=lambda g, y: g * (y > 0))
+_relu.defvjp(x=lambda g, y: g * (y != 0))  # y is positive, 0 or NaN
 
 
 def exp(input: Any) -> Tensor:
@@ -66,14 +146,59 @@ def exp(input: Any) -> Tensor:
     return _exp(input)
 
 
+def expm1(input: Any) -> Tensor:
+    """e^x - 1, exact near 0. Gradient: g e^x."""
+    return _expm1(input)
+
+
 def log(input: Any) -> Tensor:
     """The natural logarithm. Gradient: g / x."""
     return _log(input)
 
 
+def log1p(input: Any) -> Tensor:
+    """log(1 + x), exact near 0. Gradient: g / (1 + x)."""
+    return _log1p(input)
+
+
 def sqrt(input: Any) -> Tensor:
     """The square root. Gradient: g / (2 sqrt x), infinite at 0."""
     return _sqrt(input)
+
+
+def rsqrt(input: Any) -> Tensor:
+    """1 / sqrt x. Gradient: -g x^(-3/2) / 2."""
+    return _rsqrt(input)
+
+
+def sin(input: Any) -> Tensor:
+    """The sine. Gradient: g cos x."""
+    return _sin(input)
+
+
+def cos(input: Any) -> Tensor:
+    """The cosine. Gradient: -g sin x."""
+    return _cos(input)
+
+
+def tan(input: Any) -> Tensor:
+    """The tangent. Gradient: g (1 + y^2)."""
+    return _tan(input)
+
+
+def asin(input: Any) -> Tensor:
+    """The angle in [-pi/2, pi/2] of which x is the sine. Gradient: g / sqrt(1 - x^2)."""
+    return _asin(input)
+
+
+def acos(input: Any) -> Tensor:
+    """The angle in [0, pi] of which x is the cosine. Gradient: -g / sqrt(1 - x^2)."""
+    return _acos(input)
+
+
+def atan(input: Any) -> Tensor:
+    """The angle in (-pi/2, pi/2) of which x is the tangent. Gradient: g / (1 + x^2)."""
+    return _atan(input)
 
 
 def tanh(input: Any) -> Tensor:
@@ -103,4 +228,31 @@ def relu(input: Any) -> Tensor:
     return _relu(input)
 
 
-register(exp=_exp, log=_log, sqrt=_sqrt, tanh=_tanh, sigmoid=_sigmoid, abs=_abs, relu=_relu)
+def sign(input: Any) -> Tensor:
+    """-1, 0 or 1, and NaN for NaN. Piecewise constant: no gradient flows through it."""
+    return _sign(input)
+
+
+def floor(input: Any) -> Tensor:
+    """The largest integer that is not above x. Piecewise constant: no gradient flows through it."""
+    return _floor(input)
+
+
+def round(input: Any, *, decimals: int = 0) -> Tensor:
+    """The nearest number of `decimals` decimal places, halves to the even one. No gradient flows through it.
+
+    Raises: DTypeError where decimals of integers are asked for.
+
+    Example:
+        >>> round(Tensor([0.5, 1.5, -2.7])).tolist()
+        [0.0, 2.0, -3.0]
+    """
+    if decimals and input.dtype.kind != "f":
+        raise DTypeError(f"round: decimals={decimals} expects floating-point input, got {input.dtype}; use .float()")
+    return _round(input, decimals)
+
+
+register(exp=_exp, expm1=_expm1, log=_log, log1p=_log1p, sqrt=_sqrt, rsqrt=_rsqrt, tanh=_tanh, sigmoid=_sigmoid)
+register(sin=_sin, cos=_cos, tan=_tan, asin=_asin, acos=_acos, atan=_atan)
+register(abs=_abs, relu=_relu, sign=_sign, floor=_floor)
+register(round)

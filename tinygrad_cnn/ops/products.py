@@ -72,7 +72,7 @@ def matmul(input: Any, other: Any) -> Tensor:
     inner = b.shape[-2] if len(b.shape) > 1 else b.shape[0]
     if a.shape[-1] != inner:
         raise ShapeError(f"matmul: inner sizes differ: {a.shape} @ {b.shape} has {a.shape[-1]} against {inner}")
-    _refuse_mixed_dtypes("matmul", a, b)
+    refuse_mixed_dtypes("matmul", a, b)
     row, column = len(a.shape) == 1, len(b.shape) == 1
     if row:
         a = _reshape(a, (1, *a.shape))
@@ -106,11 +106,12 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: expects a bias of shape {weight.shape[:1]}, got {bias.shape}")
-    _refuse_mixed_dtypes("linear", input, weight, *(() if bias is None else (bias,)))
+    refuse_mixed_dtypes("linear", input, weight, *(() if bias is None else (bias,)))
     return _linear(input, weight, bias)
 
 
-def _refuse_mixed_dtypes(operation: str, *operands: Any) -> None:
+def refuse_mixed_dtypes(operation: str, *operands: Any) -> None:
+    """Raises: DTypeError where the operands are not of one dtype."""
     first = operands[0].dtype
     for operand in operands:
         if operand.dtype is not first and operand.dtype != first:

@@ -21,12 +21,12 @@ from tinygrad_cnn.ops.shapes import _broadcast_to, _reshape, dim_of, refuse_inte
 
 @primitive
 def _sum(x, dims, keepdim):
-    return np.sum(x, axis=dims, keepdims=keepdim)
+    return np.sum(x, axis=dims, keepdims=keepdim, dtype=np.int64 if x.dtype.kind == "u" else None)
 
 
 @primitive
 def _mean(x, dims, keepdim):
-    return np.mean(x, axis=dims, keepdims=keepdim)
+    return np.sum(x, axis=dims, keepdims=keepdim) / count(x.shape, dims)
 
 
 @primitive
@@ -70,13 +70,18 @@ def _kept_shape(shape, dims):
     return tuple(1 if i in dims else size for i, size in enumerate(shape))
 
 
+def count(shape: Sequence[int], dims: Sequence[int]) -> int:
+    """How many elements are reduced to one."""
+    return math.prod(shape[i] for i in dims)
+
+
 def _spread(g, shape, dims, keepdim):
     """Each cotangent copied to all elements that were reduced to it."""
     return _broadcast_to(g if keepdim else _reshape(g, _kept_shape(shape, dims)), shape)
 
 
 def _mean_rule(g, x_shape, dims, keepdim):
-    return _spread(g / math.prod(x_shape[i] for i in dims), x_shape, dims, keepdim)
+    return _spread(g / count(x_shape, dims), x_shape, dims, keepdim)
 
 
 def _extreme_rule(g, x, y, dims, keepdim):
@@ -101,7 +106,7 @@ def sum(input: Any, dim: Dims | Sequence[int] = None, keepdim: bool = False) -> 
 
     Raises: ArgumentError where a dimension does not exist or is given twice.
     """
-    return _sum(input, _dims("sum", dim, input), keepdim)
+    return _sum(input, dims_of("sum", dim, input), keepdim)
 
 
 def mean(input: Any, dim: Dims | Sequence[int] = None, keepdim: bool = False) -> Tensor:
@@ -110,17 +115,17 @@ def mean(input: Any, dim: Dims | Sequence[int] = None, keepdim: bool = False) ->
     Raises: ArgumentError where a dimension does not exist, DTypeError for integers.
     """
     refuse_integers("mean", input)
-    return _mean(input, _dims("mean", dim, input), keepdim)
+    return _mean(input, dims_of("mean", dim, input), keepdim)
 
 
 def amax(input: Any, dim: Dims | Sequence[int] = None, keepdim: bool = False) -> Tensor:
     """The largest element over `dim`. Gradient: g shared evenly among ties (a subgradient); NaN propagates."""
-    return _amax(input, _dims("amax", dim, input, empty=False), keepdim)
+    return _amax(input, dims_of("amax", dim, input, empty=False), keepdim)
 
 
 def amin(input: Any, dim: Dims | Sequence[int] = None, keepdim: bool = False) -> Tensor:
     """The smallest element over `dim`. Gradient: g shared evenly among ties (a subgradient); NaN propagates."""
-    return _amin(input, _dims("amin", dim, input, empty=False), keepdim)
+    return _amin(input, dims_of("amin", dim, input, empty=False), keepdim)
 
 
 def max(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -150,17 +155,19 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
 
 def any(input: Any, dim: Dims | Sequence[int] = None, keepdim: bool = False) -> Tensor:
     """Whether any element over `dim` is true (not 0)."""
-    return _any(input, _dims("any", dim, input), keepdim)
+    return _any(input, dims_of("any", dim, input), keepdim)
 
 
 def all(input: Any, dim: Dims | Sequence[int] = None, keepdim: bool = False) -> Tensor:
     """Whether all elements over `dim` are true (not 0)."""
-    return _all(input, _dims("all", dim, input), keepdim)
+    return _all(input, dims_of("all", dim, input), keepdim)
 
 
 def _along(input: Any, dim: int, keepdim: bool, arg: Any) -> Extreme:
     # The extreme along a dimension is a gathering at the position where it was found.
     index = arg(input, dim, keepdim=True)
+    if not len(input.shape):
+        return Extreme(amax(input), index)
     values = take_along_dim(input, index, dim)
     if keepdim:
         return Extreme(values, index)
@@ -170,23 +177,31 @@ def _along(input: Any, dim: int, keepdim: bool, arg: Any) -> Extreme:
 
 def _dim(operation: str, dim: int | None, input: Any) -> int | None:
     if dim is not None:
-        dim = dim_of(operation, dim, len(input.shape))
+        dims = dims_of(operation, dim, input)
+        dim = dims[0] if dims else None  # the one dimension that a 0-d Tensor is taken to have
     if math.prod(input.shape if dim is None else input.shape[dim : dim + 1]) == 0:
-        raise ArgumentError(f"{operation}: nothing to choose from in shape {input.shape}")
+        raise ArgumentError(f"{operation}: nothing to choose from in shape {tuple(input.shape)}")
     return dim
 
 
-def _dims(operation: str, dim: Dims | Sequence[int], input: Any, empty: bool = True) -> tuple[int, ...]:
+def dims_of(
+    operation: str, dim: Dims | Sequence[int], input: Any, empty: bool = True, everything: bool = True
+) -> tuple[int, ...]:
+    """The dimensions counted from the front; None, and () where `everything`, stand for all of them.
+
+    A 0-d Tensor is taken to have one dimension, 0 or -1.
+
+    Raises: ArgumentError where one does not exist or is named twice or, unless `empty`, where there are no elements.
+    """
     ndim = len(input.shape)
-    if dim is None:
-        dims: tuple[int, ...] = tuple(range(ndim))
-    elif not isinstance(dim, Sequence):
-        dims = (dim_of(operation, dim, ndim),)
-    else:
-        dims = tuple(dim_of(operation, d, ndim) for d in dim) or tuple(range(ndim))
-        if len(set(dims)) < len(dims):
-            raise ArgumentError(f"{operation}: dim {tuple(dim)} names a dimension twice")
-    if not empty and math.prod(input.shape[i] for i in dims) == 0:
+    given = range(ndim) if dim is None else dim if isinstance(dim, Sequence) else (dim,)
+    dims = tuple(dim_of(operation, d, ndim or 1) for d in given)
+    if len(set(dims)) < len(dims):
+        raise ArgumentError(f"{operation}: dim {tuple(given)} names a dimension twice")
+    if not ndim:
+        return ()
+    dims = dims or (tuple(range(ndim)) if everything else ())
+    if not empty and count(input.shape, dims) == 0:
         raise ArgumentError(f"{operation}: nothing to choose from over dim {dims} of shape {input.shape}")
     return dims
 

@@ -19,17 +19,26 @@ from hypothesis import strategies as st
 from tinygrad_cnn import kernels, ops
 from tinygrad_cnn.core.primitives import Primitive
 from tinygrad_cnn.ops import (
+    activations,
+    aggregates,
     arithmetic,
+    arrangements,
     classification,
+    contractions,
     convolution,
     functions,
     indexing,
+    losses,
+    normalisation,
+    padding,
     pooling,
     products,
     reductions,
+    resampling,
     shapes,
 )
 from tinygrad_cnn.testing.gradient_checks import check_grad
+from tinygrad_cnn.testing.layer_arguments import normalisations, probabilities, scores
 from tinygrad_cnn.testing.reports import GradientReport
 from tinygrad_cnn.testing.strategies import Strategy, arrays, broadcastable, convolutions, matrices, windows
 from tinygrad_cnn.testing.strategies import shapes as any_shape
@@ -82,9 +91,12 @@ def _reduction(draw: Any, values: str = "any") -> tuple[Any, ...]:
 
 
 @st.composite
-def _along(draw: Any) -> tuple[Any, int, bool]:
-    x = draw(arrays(any_shape(1, 3)))
+def _along(draw: Any, values: str = "any") -> tuple[Any, int, bool]:
+    x = draw(arrays(any_shape(1, 3), values=values))
     return x, draw(st.integers(0, x.ndim - 1)), draw(st.booleans())
+
+
+_DEVIATIONS = st.tuples(arrays((2, 3)), st.sampled_from([(1,), (0, 1)]), st.sampled_from([0, 1]), st.booleans())
 
 
 @st.composite
@@ -158,15 +170,6 @@ def _linear_arguments(draw: Any) -> tuple[Any, Any, Any]:
 
 
 @st.composite
-def _scored(draw: Any, soft: bool = False) -> tuple[Any, Any]:
-    batch, classes = draw(st.integers(1, 4)), draw(st.integers(1, 5))
-    x = draw(arrays((batch, classes)))
-    if soft:
-        return x, draw(arrays((batch, classes), values="positive"))
-    return x, np.random.default_rng(draw(st.integers(0, 99))).integers(0, classes, batch)
-
-
-@st.composite
 def _pooled(draw: Any, values: str = "any", adjoint: bool = False) -> tuple[Any, Any]:
     frame = draw(windows(pooling=True))
     lead = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
@@ -180,6 +183,36 @@ def _max_pooled(draw: Any, adjoint: bool = False) -> tuple[Any, ...]:
     return (draw(arrays(y.shape)), index, frame.size) if adjoint else (x, index)
 
 
+@st.composite
+def _avg_pooled(draw: Any, adjoint: bool = False) -> tuple[Any, ...]:
+    x, frame = draw(_pooled(adjoint=adjoint))
+    counts = np.arange(1, 1 + frame.output_size[0] * frame.output_size[1]).reshape(frame.output_size)
+    return x, frame, draw(st.sampled_from([None, 3, counts]))
+
+
+@st.composite
+def _unfolded(draw: Any, adjoint: bool = False) -> tuple[Any, Any]:
+    frame, batch, channels = draw(windows()), draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    (KH, KW), (OH, OW) = frame.kernel, frame.output_size
+    return draw(arrays((batch, channels * KH * KW, OH * OW) if adjoint else (batch, channels, *frame.size))), frame
+
+
+@st.composite
+def _bordered(draw: Any, adjoint: bool = False) -> tuple[Any, Any, str]:
+    size = draw(any_shape(1, 3, min_side=2))
+    widths = tuple(draw(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1))) for n in size)
+    bordered = tuple(n + before + after for n, (before, after) in zip(size, widths, strict=True))
+    return draw(arrays(bordered if adjoint else size)), widths, draw(st.sampled_from(list(kernels.BORDERS)))
+
+
+_SPANS = st.tuples(
+    arrays((2, 4, 3)), st.sampled_from([([0, 1, 3], [2, 3, 4]), ([0, 0, 1, 3], [1, 4, 4, 4]), ([2, 2], [2, 4])])
+).map(lambda drawn: (drawn[0], tuple(np.array(bound) for bound in drawn[1]), 1))
+_NORMS = st.tuples(
+    arrays((2, 3), values="positive"), st.sampled_from([2, 1, 3, 0.5, 1.5]), st.just((1,)), st.booleans()
+)
+_BOUNDED = st.tuples(arrays((2, 3), values="distinct"), arrays((3,)), arrays((2, 1), values="positive"))
+_FRACTIONS = arrays(values="positive").map(lambda x: (np.asarray(x - 1.25),))  # -0.75 to 0.75
 _CASTS = st.tuples(arrays(), st.just(np.dtype(np.float64)), st.just(np.dtype(np.float64)))
 _PAIR = broadcastable(("any", "any"))
 _STEPS = "piecewise constant: its derivative is 0 wherever it exists"
@@ -191,16 +224,23 @@ TABLE = [
     Specification(arithmetic._neg, _one()),
     Specification(arithmetic._pow, broadcastable(("positive", "any"))),
     *(Specification(p, broadcastable(("ties", "ties"))) for p in (arithmetic._maximum, arithmetic._minimum)),
+    Specification(arithmetic._clamp, _BOUNDED),
     Specification(arithmetic._where, st.tuples(arrays((2, 3)), arrays((3,)), st.just(np.array([[True], [False]])))),
     *(
         Specification(p, _PAIR, constant=_STEPS)
         for p in (arithmetic._lt, arithmetic._le, arithmetic._gt, arithmetic._ge, arithmetic._eq, arithmetic._ne)
     ),
     # functions
-    *(Specification(p, _one()) for p in (functions._exp, functions._tanh, functions._sigmoid)),
+    *(Specification(p, _one()) for p in (functions._exp, functions._expm1, functions._tanh, functions._sigmoid)),
+    *(Specification(p, _one()) for p in (functions._sin, functions._cos, functions._atan)),
+    *(Specification(p, _FRACTIONS) for p in (functions._tan, functions._asin, functions._acos)),
     *(Specification(p, _one("integers")) for p in (functions._relu, functions._abs)),
-    *(Specification(p, _one("positive")) for p in (functions._log, functions._sqrt)),
-    Specification(functions._sign, _one(), constant=_STEPS),
+    *(
+        Specification(p, _one("positive"))
+        for p in (functions._log, functions._log1p, functions._sqrt, functions._rsqrt)
+    ),
+    *(Specification(p, _one(), constant=_STEPS) for p in (functions._sign, functions._floor)),
+    Specification(functions._round, _one(), constant=_STEPS, options={"decimals": 0}),
     # shapes
     *(Specification(p, _one()) for p in (shapes._alias, shapes._clone)),
     Specification(shapes._cast, _CASTS),
@@ -212,6 +252,13 @@ TABLE = [
     Specification(shapes._crop, _padded(crop=True)),
     Specification(shapes._cat, st.tuples(arrays((2, 1)), arrays((2, 3))), options={"dim": 1}),
     Specification(shapes._stack, st.tuples(arrays((2, 3)), arrays((2, 3))), options={"dim": 1}),
+    # arrangements
+    Specification(arrangements._flip, st.tuples(arrays((2, 3)), st.sampled_from([(0,), (1, 0)]))),
+    Specification(arrangements._roll, st.tuples(arrays((2, 3)), st.just((1, -2)), st.just((0, 1)))),
+    *(
+        Specification(p, st.tuples(arrays((2, 3, 4)), st.integers(-2, 2)))
+        for p in (arrangements._tril, arrangements._triu)
+    ),
     # indexing
     Specification(indexing._getitem, _indexed()),
     Specification(indexing._put, _put_arguments()),
@@ -233,7 +280,23 @@ TABLE = [
     ),
     *(Specification(p, _along(), constant=_STEPS) for p in (reductions._argmax, reductions._argmin)),
     *(Specification(p, _reduction(), constant=_STEPS) for p in (reductions._any, reductions._all)),
+    # aggregates
+    Specification(aggregates._prod, _along("integers")),
+    *(Specification(p, _DEVIATIONS) for p in (aggregates._var, aggregates._std)),
+    Specification(
+        aggregates._norm,
+        st.tuples(
+            arrays((2, 3), values="positive"), st.sampled_from([2, 1, 3, 0.5, 1.5]), st.just((1,)), st.booleans()
+        ),
+    ),
+    Specification(aggregates._logsumexp, _reduction()),
+    Specification(aggregates._cumsum, _along()),
     # products
+    Specification(
+        contractions._einsum,
+        st.tuples(arrays((2, 3)), arrays((3, 2, 4)), arrays((4,))),
+        options={"equation": "ij,jik,k->jk"},
+    ),
     Specification(products._matmul, matrices()),
     Specification(products._mT, st.tuples(arrays(any_shape(2, 3)))),
     Specification(products._linear, _linear_arguments()),
@@ -241,14 +304,37 @@ TABLE = [
     Specification(convolution._conv2d, convolutions("xwb")),
     Specification(convolution._conv2d_input_grad, convolutions("gw")),
     Specification(convolution._conv2d_weight_grad, convolutions("xg")),
+    Specification(convolution._unfold, _unfolded()),
+    Specification(convolution._fold, _unfolded(adjoint=True)),
     # pooling
     Specification(pooling._max_pool2d, _pooled("ties")),
     Specification(pooling._max_pool2d_gather, _max_pooled()),
     Specification(pooling._max_pool2d_scatter, _max_pooled(adjoint=True)),
-    Specification(pooling._avg_pool2d, _pooled()),
-    Specification(pooling._avg_pool2d_input_grad, _pooled(adjoint=True)),
+    Specification(pooling._avg_pool2d, _avg_pooled()),
+    Specification(pooling._avg_pool2d_input_grad, _avg_pooled(adjoint=True)),
+    # resampling
+    Specification(resampling._sum_spans, _SPANS),
+    # padding
+    Specification(padding._pad_around, _bordered()),
+    Specification(padding._fold_border, _bordered(adjoint=True)),
     # classification
     *(Specification(p, _softmax_arguments()) for p in (classification._softmax, classification._log_softmax)),
-    Specification(classification._cross_entropy, _scored()),
-    Specification(classification._cross_entropy_soft, _scored(soft=True)),
+    Specification(classification._cross_entropy, scores()),
+    Specification(classification._cross_entropy_soft, scores(soft=True)),
+    # activations: "distinct" values are never at a kink
+    Specification(activations._prelu, broadcastable(("distinct", "any"))),
+    Specification(activations._elu, _one("distinct"), options={"alpha": 0.7}),
+    Specification(activations._softplus, _one("distinct"), options={"beta": 1.5, "threshold": 2.0}),
+    *(
+        Specification(p, _one("distinct"))
+        for p in (activations._normal_cdf, activations._gelu_tanh, activations._hardswish)
+    ),
+    # normalisation
+    Specification(normalisation._normalise, normalisations()),
+    # losses
+    Specification(losses._squared_difference, _PAIR),
+    Specification(losses._smooth_l1, _PAIR, options={"beta": 0.7}),
+    Specification(losses._binary_cross_entropy, probabilities()),
+    Specification(losses._binary_cross_entropy_with_logits, _PAIR, options={"pos_weight": 1.5}),
+    Specification(losses._xlogx, _one("positive")),
 ]
