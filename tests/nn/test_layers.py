@@ -27,6 +27,12 @@ def test_layers_compute_what_their_operations_do() -> None:
     for layer, result in (
         (nn.MaxPool2d(3, 2, 1), tg.max_pool2d(x, 3, 2, 1)),
         (nn.AvgPool2d((2, 3)), tg.avg_pool2d(x, (2, 3))),
+        (nn.AvgPool2d(3, 2, 1, True, False), tg.avg_pool2d(x, 3, 2, 1, True, False)),
+        (nn.AdaptiveAvgPool2d(2), tg.adaptive_avg_pool2d(x, 2)),
+        (nn.AdaptiveMaxPool2d((2, None)), tg.adaptive_max_pool2d(x, (2, None))),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), tg.interpolate(x, scale_factor=2, mode="bilinear")),
+        (nn.Unfold(3, 1, 1, 2), tg.unfold(x, 3, 1, 1, 2)),
+        (nn.ReflectionPad2d((1, 2, 3, 0)), tg.pad(x, (1, 2, 3, 0), "reflect")),
         (nn.ReLU(), tg.relu(x)),
         (nn.Sigmoid(), tg.sigmoid(x)),
         (nn.Tanh(), tg.tanh(x)),
@@ -35,11 +41,24 @@ def test_layers_compute_what_their_operations_do() -> None:
         (nn.Flatten(0, 2), tg.flatten(x, 0, 2)),
     ):
         np.testing.assert_array_equal(layer(x).data, result.data)
+    columns = images(2, 28, 9)
+    np.testing.assert_array_equal(nn.Fold((2, 10), 2)(columns).data, tg.fold(columns, (2, 10), 2).data)
     linear = nn.Linear(7, 3)
     np.testing.assert_array_equal(linear(x).data, tg.linear(x, linear.weight, linear.bias).data)
 
 
+@pytest.mark.parametrize("padding", [(2, 1), "same"])
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_convolution_by_padding_mode(mode: str, padding: Any) -> None:
+    x = images(2, 3, 6, 7)
+    layer = nn.Conv2d(3, 4, (4, 3), stride=(2, 3), padding=padding, padding_mode=mode)
+    widths = (1, 1, 2, 2) if padding == (2, 1) else (1, 1, 1, 1)  # 'same': (left, right, top, bottom)
+    expected = tg.conv2d(tg.pad(x, widths, mode), layer.weight, layer.bias, (2, 3))
+    np.testing.assert_array_equal(layer(x).data, expected.data)
+
+
 def test_convolution_by_name_of_padding() -> None:
+    assert nn.Conv2d(1, 2, 5, stride=2, padding="same")(images(1, 1, 6, 7)).shape == (1, 2, 3, 4)
     assert nn.Conv2d(1, 2, 5, padding="same")(images(1, 1, 6, 7)).shape == (1, 2, 6, 7)
     assert nn.Conv2d(1, 2, 5, padding="valid")(images(1, 1, 6, 7)).shape == (1, 2, 2, 3)
 
@@ -109,8 +128,8 @@ def test_cross_entropy_loss() -> None:
     logits = images(4, 3)
     target = np.array([0, 2, 1, 1])
     for reduction in ("mean", "sum", "none"):
-        result = nn.CrossEntropyLoss(reduction)(logits, target)
-        np.testing.assert_array_equal(result.data, tg.cross_entropy(logits, target, reduction).data)
+        result = nn.CrossEntropyLoss(reduction=reduction)(logits, target)
+        np.testing.assert_array_equal(result.data, tg.cross_entropy(logits, target, reduction=reduction).data)
 
 
 # ---- refusals
@@ -131,7 +150,20 @@ Linear: Any = nn.Linear
         (lambda: Conv2d(1, 1, 3, stride=0), ArgumentError, "Conv2d: stride must be at least 1"),
         (lambda: Conv2d(1, 1, 3, padding=-1), ArgumentError, "Conv2d: padding must be at least 0"),
         (lambda: Conv2d(1, 1, 3, padding="full"), ArgumentError, "Conv2d: padding .* got 'full'"),
-        (lambda: Conv2d(1, 1, 3, stride=2, padding="same"), ArgumentError, "Conv2d: padding='same' needs stride 1"),
+        (
+            lambda: Conv2d(1, 1, 3, padding_mode="same"),
+            ArgumentError,
+            "padding_mode must be one of zeros, reflect",
+        ),
+        (lambda: nn.Conv1d(1, 1, (3, 3)), ArgumentTypeError, r"Conv1d: kernel_size expects an int, got \(3, 3\)"),
+        (
+            lambda: nn.ConvTranspose2d(3, 4, 3, groups=2),
+            ArgumentError,
+            "2d: in_channels must be a multiple",
+        ),
+        (lambda: nn.MaxPool1d(3, padding=2), ArgumentError, "MaxPool1d: padding must be at most half the kernel"),
+        (lambda: nn.MaxPool2d(3, dilation=0), ArgumentError, "MaxPool2d: dilation must be at least 1"),
+        (lambda: nn.ReflectionPad2d((1, 2)), ArgumentError, r"ReflectionPad2d: padding expects \(left, right, top"),
         (lambda: Conv2d(1, 1, 3, dilation=0), ArgumentError, "Conv2d: dilation must be at least 1"),
         (lambda: Conv2d(4, 4, 3, groups=0), ArgumentError, "Conv2d: groups must be at least 1"),
         (lambda: Conv2d(3, 4, 3, groups=2), ArgumentError, "in_channels must be a multiple of groups, got 3 for 2"),
@@ -142,7 +174,7 @@ Linear: Any = nn.Linear
         (lambda: nn.MaxPool2d(2, stride=0), ArgumentError, "MaxPool2d: stride must be at least 1"),
         (lambda: nn.AvgPool2d(3, padding=2), ArgumentError, "AvgPool2d: padding must be at most half the kernel"),
         (lambda: nn.Dropout(1.5), ArgumentError, "Dropout: p must be between 0 and 1, got 1.5"),
-        (lambda: nn.CrossEntropyLoss("avg"), ArgumentError, "CrossEntropyLoss: reduction must be"),
+        (lambda: nn.CrossEntropyLoss(reduction="avg"), ArgumentError, "CrossEntropyLoss: reduction must be"),
         (lambda: Linear(2, 2, generator=0), ArgumentTypeError, "pass np.random.default_rng"),
     ],
 )
@@ -162,6 +194,16 @@ def test_layers_show_their_arguments() -> None:
         repr(nn.Conv2d(4, 4, 3, 2, 1, 2, 2, False)): "Conv2d(4, 4, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), "
         "dilation=(2, 2), groups=2, bias=False)",
         repr(nn.Conv2d(1, 6, 5, padding="same")): "Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1), padding='same')",
+        repr(nn.Conv2d(1, 6, 5, padding=1, padding_mode="circular")): "Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1), "
+        "padding=(1, 1), padding_mode='circular')",
+        repr(
+            nn.ConvTranspose2d(4, 2, 2, 2, output_padding=1)
+        ): "ConvTranspose2d(4, 2, kernel_size=(2, 2), stride=(2, 2), output_padding=(1, 1))",
+        repr(nn.MaxPool1d(2, dilation=2, ceil_mode=True)): "MaxPool1d(kernel_size=(2,), stride=(2,), dilation=(2,), "
+        "ceil_mode=True)",
+        repr(nn.AvgPool2d(2, count_include_pad=False)): "AvgPool2d(kernel_size=(2, 2), stride=(2, 2), "
+        "count_include_pad=False)",
+        repr(nn.Upsample(4)): "Upsample(size=4, mode='nearest')",
         repr(nn.MaxPool2d(2)): "MaxPool2d(kernel_size=(2, 2), stride=(2, 2))",
         repr(nn.Flatten()): "Flatten(start_dim=1, end_dim=-1)",
         repr(nn.Dropout(0.1)): "Dropout(p=0.1)",

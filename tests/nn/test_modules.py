@@ -128,7 +128,7 @@ def test_shared_parameters_and_modules_count_once() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([wide(), wide()], r"Holder.blocks: a list of Modules does not register itself; wrap it in nn.Sequential"),
+        ([wide(), wide()], r"Holder.blocks: a list of Modules does not register itself; wrap it in nn.ModuleList"),
         ((nn.ReLU(),), "a tuple of Modules"),
         ({"first": nn.ReLU()}, "a dict of Modules"),
         ([None, [nn.ReLU()]], "a list of Modules"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
-from numpy.typing import ArrayLike, NDArray
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tinygrad_cnn.core.modes import MODE, OBSERVED
 from tinygrad_cnn.core.tensors import Tensor
-from tinygrad_cnn.errors import ArgumentTypeError
+from tinygrad_cnn.errors import ArgumentTypeError, DTypeError
 from tinygrad_cnn.nn.hooks import HookHandle
-from tinygrad_cnn.nn.parameters import Parameter
+from tinygrad_cnn.nn.parameters import Parameter, cast_in_place
 from tinygrad_cnn.nn.paths import locate
 from tinygrad_cnn.nn.registration import Registering
 from tinygrad_cnn.nn.states import LoadResult, entries, load
@@ -138,7 +139,12 @@ class Module(Registering):
         return (buffer for _, buffer in self.named_buffers(recurse))
 
     def _named_reach(self, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Module]]:
-        return self.named_modules(remove_duplicate) if recurse else iter([("", self)])
+        for path, module in self.named_modules(remove_duplicate) if recurse else iter([("", self)]):
+            module._check_ready(path)
+            yield path, module
+
+    def _check_ready(self, path: str) -> None:
+        """Raise where the Parameters do not exist yet; lazy Modules override it."""
 
     # ---- its state
 
@@ -176,23 +182,50 @@ class Module(Registering):
         """Clear `training` here and below."""
         return self.train(False)
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for parameter in self.parameters():
+    def to(self, dtype: DTypeLike) -> Self:
+        """Change the dtype of all floating-point Parameters, their gradients and buffers, in place.
+
+        Raises: DTypeError where `dtype` is not floating-point.
+        """
+        if np.dtype(dtype).kind != "f":
+            raise DTypeError(f"{type(self).__name__}.to: expects a floating-point dtype, got {np.dtype(dtype)}")
+        for parameter in list(self.parameters()):  # a lazy Module among them raises before anything changes
+            cast_in_place(parameter, dtype)
+        for module in self.modules():
+            for name in module._buffers:
+                buffer = getattr(module, name)
+                if buffer is not None and buffer.dtype.kind == "f":
+                    if buffer.is_leaf:
+                        cast_in_place(buffer, dtype)
+                    else:
+                        setattr(module, name, buffer.to(dtype))
+        return self
+
+    def float(self) -> Self:
+        """All floating-point Parameters and buffers as float32."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """All floating-point Parameters and buffers as float64."""
+        return self.to(np.float64)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients; set_to_none: False leaves zeros instead."""
+        for parameter in list(self.parameters()):
             if parameter.grad is not None:
-                parameter.grad = None
+                parameter.grad = None if set_to_none else Tensor(np.zeros_like(parameter.grad.data))
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set `requires_grad` of all Parameters; False freezes them."""
-        for parameter in self.parameters():
+        for parameter in list(self.parameters()):
             parameter.requires_grad_(requires_grad)
         return self
 
-    def apply(self, function: Callable[[Module], Any]) -> Self:
-        """Call `function` on every Module below this one, and then on this one."""
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` on every Module below this one, and then on this one."""
         for child in self.children():
-            child.apply(function)
-        function(self)
+            child.apply(fn)
+        fn(self)
         return self
 
     # ---- hooks

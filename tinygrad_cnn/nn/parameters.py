@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_cnn.core.dtypes import as_array
+from tinygrad_cnn.core.edges import EDITS
 from tinygrad_cnn.core.tensors import Tensor
 
 
@@ -30,3 +31,15 @@ class Parameter(Tensor):
     def __init__(self, data: ArrayLike | Tensor, requires_grad: bool = True) -> None:
         array = data.data if isinstance(data, Tensor) else as_array(data)
         super().__init__(np.array(array, order="C"), requires_grad)
+
+
+def cast_in_place(leaf: Tensor, dtype: DTypeLike) -> None:
+    """Another dtype for a leaf and its gradient, while it stays the Tensor that optimisers and other Modules hold."""
+    if leaf.dtype == dtype:
+        return
+    cast = Tensor(leaf.data.astype(dtype), leaf.requires_grad)
+    if leaf.grad is not None:
+        cast.grad = leaf.grad.detach().to(dtype)
+    leaf._data, leaf._edge = cast._data, cast._edge
+    if leaf._version is not None:
+        EDITS.stamp(leaf._version)  # a graph that kept the old values must not be pulled through

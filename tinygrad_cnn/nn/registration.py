@@ -7,6 +7,7 @@ Modules, in the order of assignment. Only buffers, which are Tensors like any ot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from itertools import islice
 from types import FunctionType
 from typing import Any, Self, TypeVar
@@ -18,7 +19,7 @@ from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError
 from tinygrad_cnn.nn.parameters import Parameter
 
 _T = TypeVar("_T")
-_OWN_STATE = ("training", "_buffers", "_forward_pre_hooks", "_forward_hooks")
+OWN_STATE = ("training", "_buffers", "_forward_pre_hooks", "_forward_hooks")
 
 
 class Registering:
@@ -70,6 +71,20 @@ class Registering:
         self._buffers[name] = persistent
         setattr(self, name, buffer)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        vars(made).update(deepcopy(vars(self), memo))
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._forward_hooks or self._forward_pre_hooks:
+            raise ArgumentTypeError(
+                f"{type(self).__name__}: has forward hooks, which belong to this process and are not pickled; "
+                "remove them first (handle.remove())"
+            )
+        return vars(self).copy()
+
     def _own(self, kind: type[_T]) -> Iterator[tuple[str, _T]]:
         return ((name, value) for name, value in vars(self).items() if isinstance(value, kind))
 
@@ -79,7 +94,7 @@ class Registering:
         where = f"{type(self).__name__}.{name}"
         if not name or "." in name:
             raise ArgumentError(f"{where}: the name of a Parameter, Module or buffer is not empty and holds no dot")
-        if name in _OWN_STATE or isinstance(getattr(type(self), name, None), FunctionType):
+        if name in OWN_STATE or isinstance(getattr(type(self), name, None), FunctionType):
             raise ArgumentError(f"{where}: the name belongs to the Module itself; choose another")
 
     def _check_no_cycle(self, name: str, value: Any) -> None:
@@ -97,7 +112,7 @@ class Registering:
 
     def _check_nothing_hidden(self) -> None:
         for name, value in vars(self).items():
-            if name not in _OWN_STATE:
+            if name not in OWN_STATE:
                 self._check_not_hidden(name, value)
 
     def _check_not_hidden(self, name: str, value: Any) -> None:
@@ -105,7 +120,8 @@ class Registering:
         if held is None:
             return
         kind = _kind(held)
-        mend = "wrap it in nn.Sequential (or assign them one by one)" if kind == "Module" else "assign them one by one"
+        container = "wrap it in nn.ModuleList, nn.ModuleDict or nn.Sequential"
+        mend = container if kind == "Module" else "assign them one by one"
         raise ArgumentTypeError(
             f"{type(self).__name__}.{name}: a {type(value).__name__} of {kind}s does not register itself; {mend}"
         )

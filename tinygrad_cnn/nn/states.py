@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 def entries(module: Module) -> Iterator[Entry]:
     """The Parameters and persistent buffers, under every name they have."""
-    for path, owner in module.named_modules(remove_duplicate=False):
+    for path, owner in module._named_reach(recurse=True, remove_duplicate=False):
         prefix = f"{path}." if path else ""
         held = {name: value for name, value in vars(owner).items() if isinstance(value, Parameter)}
         held |= {name: vars(owner)[name] for name in owner._buffers if owner._buffers[name]}
