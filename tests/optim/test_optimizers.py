@@ -15,6 +15,11 @@ MAKERS: dict[str, Callable[[Any], optim.Optimizer]] = {
     "momentum": lambda params: optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.01),
     "nesterov": lambda params: optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.01, nesterov=True),
     "adam": lambda params: optim.Adam(params, lr=0.1, weight_decay=0.01),
+    "amsgrad": lambda params: optim.Adam(params, lr=0.1, amsgrad=True),
+    "adamw": lambda params: optim.AdamW(params, lr=0.1, weight_decay=0.01),
+    "adagrad": lambda params: optim.Adagrad(params, lr=0.1, lr_decay=0.1, initial_accumulator_value=0.1),
+    "rmsprop": lambda params: optim.RMSprop(params, lr=0.1, weight_decay=0.01),
+    "rmsprop_all": lambda params: optim.RMSprop(params, lr=0.1, alpha=0.9, momentum=0.5, centered=True),
 }
 SGD: Any = optim.SGD  # called with arguments that a type checker refuses too
 Adam: Any = optim.Adam
@@ -106,6 +111,13 @@ def test_a_parameter_belongs_to_one_group() -> None:
         (lambda p: Adam(p, betas=(0.9, 1.0)), ArgumentError, r"Adam: betas\[1\] .* at least 0, below 1, got 1.0"),
         (lambda p: Adam(p, betas=(-0.1, 0.9)), ArgumentError, r"Adam: betas\[0\]"),
         (lambda p: Adam(p, betas=0.9), ArgumentTypeError, "Adam: betas expects a pair"),
+        (lambda p: Adam(p, amsgrad=1), ArgumentTypeError, "Adam: amsgrad expects a bool"),
+        (lambda p: Adam(p, maximize=1), ArgumentTypeError, "Adam: maximize expects a bool"),
+        (lambda p: optim.AdamW(p, weight_decay=-1), ArgumentError, "AdamW: weight_decay"),
+        (lambda p: optim.Adagrad(p, lr_decay=-1), ArgumentError, "Adagrad: lr_decay"),
+        (lambda p: optim.Adagrad(p, initial_accumulator_value=-1), ArgumentError, "initial_accumulator_value"),
+        (lambda p: optim.RMSprop(p, alpha=1.5), ArgumentError, "RMSprop: alpha must be .* at most 1"),
+        (lambda p: optim.RMSprop(p, momentum=-1), ArgumentError, "RMSprop: momentum"),
     ],
 )
 def test_hyper_parameters_are_checked(
@@ -132,6 +144,54 @@ def test_a_step_edits_in_place_and_leaves_the_gradient(make: Callable[[Any], opt
     assert (memory < [1.0, 2.0]).all()
     np.testing.assert_array_equal(learned.grad.data, gradient)
     assert frozen.tolist() == unused.tolist() == [1.0, 2.0]
+
+
+@every_optimizer
+def test_maximize_climbs(make: Callable[[Any], optim.Optimizer]) -> None:
+    up, down = with_gradient(3.0), with_gradient(3.0)
+    assert down.grad is not None
+    down.grad = tg.tensor(-down.grad.data)
+    climbing, descending = make([up]), make([down])
+    climbing.param_groups[0]["maximize"] = True
+    for _ in range(3):
+        climbing.step()
+        descending.step()
+    assert up.tolist() == down.tolist() != [3.0]
+    assert up.grad is not None
+    assert up.grad.tolist() == [1.0]
+
+
+def test_maximize_of_a_parameter_without_dimensions() -> None:
+    p = nn.Parameter(np.float32(1))
+    p.grad = tg.tensor(np.float32(1))
+    optim.Adam([p], lr=0.5, maximize=True).step()
+    np.testing.assert_allclose(p.item(), 1.5, rtol=1e-6)
+
+
+def test_a_closure_computes_the_loss_first() -> None:
+    p = parameter(4.0)
+    optimizer = optim.SGD([p], lr=0.25)
+
+    def loss() -> tg.Tensor:
+        optimizer.zero_grad()
+        value = (p * p).sum()
+        value.backward()
+        return value
+
+    with tg.no_grad():
+        assert optimizer.step(loss).item() == 16.0
+    assert p.tolist() == [2.0]
+    assert optimizer.step() is None
+
+
+def test_centered_rmsprop_survives_a_constant_gradient() -> None:
+    # mean of squares - square of mean is 0 there, and rounding makes it negative now and then.
+    p = parameter(*range(1, 200))
+    optimizer = optim.RMSprop([p], lr=1e-9, alpha=0.5, centered=True)
+    for _ in range(60):
+        p.grad = tg.tensor(np.linspace(0.1, 3, 199, dtype=np.float32))
+        optimizer.step()
+    assert np.isfinite(p.data).all()
 
 
 @every_optimizer

@@ -20,20 +20,26 @@ class Blocks:
         self._memory: dict[str, Array] = {}
         self._scratch: dict[tuple[tuple[int, ...], str], tuple[Array, Array]] = {}
 
-    def run(self, update: Callable[..., None], arrays: tuple[Array, ...], *coefficients: float) -> None:
-        """Call `update(s, t, *arrays, *coefficients)`, with scratch arrays s and t, on blocks of rows of the arrays.
+    def __reduce__(self) -> tuple[type[Blocks], tuple[()]]:
+        return Blocks, ()  # a copy of an optimiser makes scratch memory of its own
+
+    def run(
+        self, update: Callable[..., None], first: Array, others: tuple[Array | None, ...], *coefficients: float
+    ) -> None:
+        """Call `update(s, t, first, *others, *coefficients)`, with scratch arrays s and t, block of rows by block.
 
         The arrays have one shape and dtype, and what the update does to one row does not depend on the others. It makes
-        several passes over its arrays; over a block that fits into the cache all passes but the first are fast.
+        several passes over its arrays; over a block that fits into the cache all passes but the first are fast. None
+        stands for an array that this update does without.
         """
-        first = arrays[0]
         if first.size <= BLOCK:
-            update(*self._scratch_like(first), *arrays, *coefficients)
+            update(*self._scratch_like(first), first, *others, *coefficients)
             return
         rows = max(1, BLOCK * len(first) // first.size)
         for start in range(0, len(first), rows):
-            block = [array[start : start + rows] for array in arrays]
-            update(*self._scratch_like(block[0]), *block, *coefficients)
+            block = first[start : start + rows]
+            blocks = [None if other is None else other[start : start + rows] for other in others]
+            update(*self._scratch_like(block), block, *blocks, *coefficients)
 
     def _scratch_like(self, array: Array) -> tuple[Array, Array]:
         dtype = array.dtype.char
@@ -54,3 +60,11 @@ def with_decay(gradient: Array, parameter: Array, decay: float, out: Array) -> A
     np.multiply(parameter, decay, out=out)
     out += gradient
     return out
+
+
+def buffer(state: dict[str, Any], name: str, like: Array, value: float = 0) -> Array:
+    """The array of that name in the state of a parameter, made, filled with `value`, at its first use."""
+    if name not in state:
+        state[name] = np.full_like(like, value)
+    array: Array = state[name]
+    return array

@@ -9,14 +9,16 @@ import numpy as np
 
 from tinygrad_cnn.errors import ArgumentError
 from tinygrad_cnn.optim.blocks import Array, with_decay
-from tinygrad_cnn.optim.optimizers import Group, Optimizer, Parameters
+from tinygrad_cnn.optim.optimizers import Optimizer, Parameters
 from tinygrad_cnn.optim.options import check_bool, check_number
+from tinygrad_cnn.optim.states import Group
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and weight decay as PyTorch defines them.
 
-    With the parameter p, its gradient g, lr = a, momentum = m, dampening = d and weight_decay = w:
+    With the parameter p, its gradient g (maximize: its negative), lr = a, momentum = m, dampening = d and
+    weight_decay = w:
 
         g <- g + w p
         v <- m v + (1 - d) g        (v = g in the first step)
@@ -40,14 +42,16 @@ class SGD(Optimizer):
     def __init__(
         self,
         params: Parameters,
-        lr: float,
+        lr: float = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
         options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, {"lr": lr, **options})
+        super().__init__(params, {"lr": lr, **options, "maximize": maximize})
 
     def _check_options(self, options: Group) -> None:
         for name in ("lr", "momentum", "weight_decay"):
@@ -61,14 +65,14 @@ class SGD(Optimizer):
         # As Python floats, which do not promote: a NumPy float64 would turn float32 arithmetic into float64.
         lr, decay, momentum = float(group["lr"]), float(group["weight_decay"]), float(group["momentum"])
         if not momentum:
-            self._blocks.run(_descend, (parameter, gradient), lr, decay)
+            self._blocks.run(_descend, parameter, (gradient,), lr, decay)
             return
         gain = 1 - float(group["dampening"])
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = np.zeros_like(parameter)
             gain = 1.0
-        arrays = (parameter, gradient, state["momentum_buffer"])
-        self._blocks.run(_descend_with_momentum, arrays, lr, decay, momentum, gain, group["nesterov"])
+        arrays = (gradient, state["momentum_buffer"])
+        self._blocks.run(_descend_with_momentum, parameter, arrays, lr, decay, momentum, gain, group["nesterov"])
 
 
 def _descend(s: Array, t: Array, p: Array, g: Array, lr: float, decay: float) -> None:

@@ -1,4 +1,4 @@
-"""Adam: steps scaled by running moments of the gradient."""
+"""Adam and AdamW: steps scaled by running moments of the gradient."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.errors import ArgumentTypeError
-from tinygrad_cnn.optim.blocks import Array, with_decay
-from tinygrad_cnn.optim.optimizers import Group, Optimizer, Parameters
-from tinygrad_cnn.optim.options import check_number
+from tinygrad_cnn.optim.blocks import Array, buffer, with_decay
+from tinygrad_cnn.optim.optimizers import Optimizer, Parameters
+from tinygrad_cnn.optim.options import check_bool, check_number
+from tinygrad_cnn.optim.states import Group
 
 
 class Adam(Optimizer):
     """Adaptive moment estimation, with weight decay inside the gradient, as PyTorch defines it.
 
-    With the parameter p, its gradient g, lr = a, betas = (b1, b2), weight_decay = w, in the t-th step:
+    With the parameter p, its gradient g (maximize: its negative), lr = a, betas = (b1, b2), weight_decay = w, in the
+    t-th step:
 
         g <- g + w p
         m <- b1 m + (1 - b1) g                  (m = v = 0 before the first step)
         v <- b2 v + (1 - b2) g^2
         p <- p - a (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 
+    amsgrad: in the last line the largest v so far stands for v, so that no step grows because v shrinks.
+
     Raises: ArgumentError where a hyper-parameter is out of range, and as `Optimizer` does.
 
-    Source: Kingma & Ba 2015, "Adam: a method for stochastic optimization", algorithm 1.
+    Source: Kingma & Ba 2015, "Adam: a method for stochastic optimization", algorithm 1; Reddi et al. 2018, "On the
+    convergence of Adam and beyond", algorithm 2 (amsgrad).
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -37,6 +42,8 @@ class Adam(Optimizer):
         [3.5]
     """
 
+    _decoupled = False  # whether weight decay acts on the parameter itself, not through the gradient
+
     def __init__(
         self,
         params: Parameters,
@@ -44,29 +51,71 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+        options = {"betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        super().__init__(params, {"lr": lr, **options, "maximize": maximize})
 
     def _check_options(self, options: Group) -> None:
+        kind = type(self).__name__
         for name in ("lr", "eps", "weight_decay"):
-            check_number(f"Adam: {name}", options[name], 0)
+            check_number(f"{kind}: {name}", options[name], 0)
         betas = options["betas"]
         if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise ArgumentTypeError(f"Adam: betas expects a pair of numbers, got {betas!r}")
+            raise ArgumentTypeError(f"{kind}: betas expects a pair of numbers, got {betas!r}")
         for i, beta in enumerate(betas):
-            check_number(f"Adam: betas[{i}]", beta, 0, 1, below=True)
+            check_number(f"{kind}: betas[{i}]", beta, 0, 1, below=True)
+        check_bool(f"{kind}: amsgrad", options["amsgrad"])
 
     def _update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: Group) -> None:
-        if not state:
-            state.update(step=0, exp_avg=np.zeros_like(parameter), exp_avg_sq=np.zeros_like(parameter))
-        state["step"] += 1
+        state["step"] = state.get("step", 0) + 1
+        first, second = buffer(state, "exp_avg", parameter), buffer(state, "exp_avg_sq", parameter)
+        largest = buffer(state, "max_exp_avg_sq", parameter) if group["amsgrad"] else None
         # As Python floats, which do not promote: a NumPy float64 would turn float32 arithmetic into float64.
+        lr, decay, eps = float(group["lr"]), float(group["weight_decay"]), float(group["eps"])
         beta1, beta2 = map(float, group["betas"])
         mend1, mend2 = 1 - beta1 ** state["step"], math.sqrt(1 - beta2 ** state["step"])
+        shrink, decay = (1 - lr * decay, 0.0) if self._decoupled else (1.0, decay)
         # a (m / mend1) / (sqrt(v) / mend2 + eps) = (a mend2 / mend1) m / (sqrt(v) + eps mend2)
-        rate, eps = float(group["lr"]) * mend2 / mend1, float(group["eps"]) * mend2
-        arrays = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"])
-        self._blocks.run(_adapt, arrays, float(group["weight_decay"]), beta1, beta2, rate, eps)
+        coefficients = (shrink, decay, beta1, beta2, lr * mend2 / mend1, eps * mend2)
+        self._blocks.run(_adapt, parameter, (gradient, first, second, largest), *coefficients)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: p <- (1 - lr w) p, and then Adam's step without any decay in the gradient.
+
+    Its arguments are Adam's, with weight_decay = 0.01 by default.
+
+    Raises: as `Adam` does.
+
+    Source: Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2.
+
+    Example:
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.tensor([4.0], requires_grad=True)
+        >>> optimizer = AdamW([x], lr=0.5, weight_decay=0.5)
+        >>> (x * x).sum().backward()
+        >>> optimizer.step()
+        >>> x.tolist()
+        [2.5]
+    """
+
+    _decoupled = True
+
+    def __init__(
+        self,
+        params: Parameters,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
 
 def _adapt(
@@ -76,12 +125,16 @@ def _adapt(
     g: Array,
     m: Array,
     v: Array,
+    largest: Array | None,
+    shrink: float,
     decay: float,
     beta1: float,
     beta2: float,
     rate: float,
     eps: float,
 ) -> None:
+    if shrink != 1:
+        p *= shrink
     g = with_decay(g, p, decay, out=s)
     m *= beta1
     m += np.multiply(g, 1 - beta1, out=t)
@@ -89,6 +142,8 @@ def _adapt(
     np.multiply(g, g, out=t)
     t *= 1 - beta2
     v += t
+    if largest is not None:
+        v = np.maximum(largest, v, out=largest)
     np.sqrt(v, out=t)
     t += eps
     np.divide(m, t, out=t)

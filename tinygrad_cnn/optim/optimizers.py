@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from tinygrad_cnn.core.edges import EDITS
+from tinygrad_cnn.core.modes import enable_grad
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, GradientError
 from tinygrad_cnn.optim.blocks import Array, Blocks
+from tinygrad_cnn.optim.options import check_bool
+from tinygrad_cnn.optim.states import Group, load, save
 
-Group: TypeAlias = dict[str, Any]
 Parameters: TypeAlias = Iterable[Tensor | dict[str, Any]]
 
 
@@ -21,18 +23,19 @@ class Optimizer(ABC):
     """The base of all optimisers: a subclass names its hyper-parameters, checks them, and says how to update one array.
 
     params: the Tensors to update, or dicts `{"params": tensors, "lr": 0.01, ...}`, each a group with hyper-parameters
-    of its own; `param_groups` holds the groups, whose values may be changed at any time.
+    of its own; `param_groups` holds the groups, whose values may be changed at any time. Every optimiser takes
+    `maximize=True`, to climb instead of to descend.
 
     Raises: ArgumentError where there is no parameter, one comes twice, or a hyper-parameter is out of range or unknown;
     ArgumentTypeError for what is no Tensor; GradientError for a Tensor that an operation made.
     """
 
     def __init__(self, params: Parameters, defaults: Group) -> None:
-        self.defaults = defaults
+        self.defaults = {**defaults, "maximize": defaults.get("maximize", False)}
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
         self._blocks = Blocks()
-        self._check_options(defaults)
+        self._check(self.defaults)
         for group in self._as_groups(params):
             self.add_param_group(group)
 
@@ -44,7 +47,7 @@ class Optimizer(ABC):
             wrong = f"got the unknown {unknown[0]!r}" if unknown else "'params' is missing"
             raise ArgumentError(f"{name}: a group takes 'params' and {', '.join(map(repr, self.defaults))}; {wrong}")
         group = {**self.defaults, **param_group, "params": self._as_parameters(param_group["params"])}
-        self._check_options(group)
+        self._check(group)
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -57,19 +60,59 @@ class Optimizer(ABC):
                 if parameter.grad is not None:
                     parameter.grad = None if set_to_none else Tensor(np.zeros_like(parameter.grad.data))
 
-    def step(self) -> None:
-        """Update, in place, every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update, in place, every parameter that has a gradient.
+
+        closure: computes the loss and its gradients first; what it returns, `step` returns.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is not None:
-                    self._update(parameter.data, gradient.data, self.state.setdefault(parameter, {}), group)
+                if parameter.grad is not None:
+                    gradient = parameter.grad.data
+                    if group["maximize"]:
+                        gradient = np.negative(gradient, out=np.empty_like(gradient))
+                    self._update(parameter.data, gradient, self.state.setdefault(parameter, {}), group)
                     if parameter._version is not None:
                         EDITS.stamp(parameter._version)  # a graph that kept the old values must not be pulled through
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """What training goes on from, bit for bit: copies of what is remembered, and of the hyper-parameters.
+
+        `{"state": {index: {name: array or number}}, "param_groups": [{"lr": ..., "params": [indices]}]}`, where the
+        index counts the parameters through all groups, as in PyTorch.
+
+        Example:
+            >>> import tinygrad_cnn as tg
+            >>> from tinygrad_cnn import optim
+            >>> optimizer = optim.RMSprop([tg.tensor([1.0], requires_grad=True)], lr=0.5)
+            >>> optimizer.state_dict()["param_groups"][0]["lr"]
+            0.5
+        """
+        return save(self.param_groups, self.state)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from where the optimiser that gave `state_dict` stood; where anything is wrong, nothing changes.
+
+        Raises: ArgumentError where the groups do not fit, a hyper-parameter is missing, unknown or out of range;
+        ShapeError where an array does not have its parameter's shape.
+        """
+        groups, state = load(type(self).__name__, self.param_groups, state_dict, self._check)
+        self.state = state
+        for own, given in zip(self.param_groups, groups, strict=True):
+            own.update(given)
 
     @abstractmethod
     def _update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: Group) -> None:
         """Edit `parameter` in place; `gradient` belongs to the user and stays as it is."""
+
+    def _check(self, options: Group) -> None:
+        check_bool(f"{type(self).__name__}: maximize", options["maximize"])
+        self._check_options(options)
 
     @abstractmethod
     def _check_options(self, options: Group) -> None:

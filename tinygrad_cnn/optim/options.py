@@ -38,3 +38,17 @@ def check_bool(what: str, value: Any) -> None:
     """Refuse what is no bool. Raises: ArgumentTypeError that begins with `what`."""
     if not isinstance(value, bool):
         raise ArgumentTypeError(f"{what} expects a bool, got {value!r}")
+
+
+def check_count(what: str, value: Any, low: int) -> int:
+    """Refuse what is no integer of at least `low`. Raises: as `check_number`."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ArgumentTypeError(f"{what} expects an int, got {value!r}")
+    check_number(what, value, low)
+    return value
+
+
+def check_choice(what: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Refuse what is none of `choices`. Raises: ArgumentError that begins with `what`."""
+    if value not in choices:
+        raise ArgumentError(f"{what} must be {' or '.join(map(repr, choices))}, got {value!r}")

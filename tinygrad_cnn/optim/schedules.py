@@ -1,153 +1,142 @@
-"""Schedules: hyper-parameters that change from step to step."""
+"""What all schedules share: the optimiser whose learning rate they set, and their state."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
-from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError
+from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, StateDictError
 from tinygrad_cnn.optim.optimizers import Optimizer
-from tinygrad_cnn.optim.options import check_bool, check_number
+from tinygrad_cnn.optim.options import check_number
+from tinygrad_cnn.optim.states import INITIAL_RATE
 
 
-def _cosine(start: float, end: float, part: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
+class LRScheduler(ABC):
+    """The base of all schedules.
 
+    The learning rate that a parameter group has when it meets its first schedule stays with it as "initial_lr": every
+    schedule of the group counts from there. A group that is added later is left alone.
 
-def _linear(start: float, end: float, part: float) -> float:
-    return start + (end - start) * part
-
-
-_ANNEAL: dict[str, Callable[[float, float, float], float]] = {"cos": _cosine, "linear": _linear}
-
-
-class OneCycleLR:
-    """One cycle of the learning rate: up to `max_lr`, then far down, while the momentum goes the other way.
-
-    In step t (0 before the first call of `step`), with T = total_steps and t1 = pct_start T - 1,
-
-        lr:        max_lr / div_factor  --t1-->  max_lr  --T - 1-->  max_lr / (div_factor final_div_factor)
-        momentum:  max_momentum         --t1-->  base_momentum  --T - 1-->  max_momentum
-
-    along half a cosine ('cos') or a line ('linear'). Call `step()` after each `optimizer.step()`, T times at most.
-
-    max_lr, base_momentum, max_momentum: a number, or one for each parameter group.
-    total_steps: the number of steps; or give `epochs` and `steps_per_epoch`.
-    cycle_momentum: move SGD's momentum, or Adam's first beta, as well.
-
-    Raises: ArgumentError or ArgumentTypeError for arguments that do not fit, and from `step` after the last step.
-
-    Source: Smith & Topin 2018, "Super-convergence: very fast training of neural networks using large learning rates".
-    The formula is PyTorch's, but where it extrapolates beyond the end, after T calls, this one stays there.
-
-    Example:
-        >>> import tinygrad_cnn as tg
-        >>> from tinygrad_cnn import optim
-        >>> optimizer = optim.SGD([tg.tensor([1.0], requires_grad=True)], lr=0.1, momentum=0.9)
-        >>> schedule = OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
-        >>> for _ in range(2):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> schedule.get_last_lr()
-        [1.0]
+    Raises: ArgumentTypeError for what is no Optimizer.
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        max_lr: float | Sequence[float],
-        total_steps: int | None = None,
-        epochs: int | None = None,
-        steps_per_epoch: int | None = None,
-        pct_start: float = 0.3,
-        anneal_strategy: str = "cos",
-        cycle_momentum: bool = True,
-        base_momentum: float | Sequence[float] = 0.85,
-        max_momentum: float | Sequence[float] = 0.95,
-        div_factor: float = 25.0,
-        final_div_factor: float = 1e4,
-    ) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise ArgumentTypeError(f"OneCycleLR: expects an Optimizer, got {type(optimizer).__name__}")
-        check_number("OneCycleLR: pct_start", pct_start, 0, 1)
-        check_number("OneCycleLR: div_factor", div_factor, 0, above=True)
-        check_number("OneCycleLR: final_div_factor", final_div_factor, 0, above=True)
-        check_bool("OneCycleLR: cycle_momentum", cycle_momentum)
-        if anneal_strategy not in _ANNEAL:
-            raise ArgumentError(f"OneCycleLR: anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}")
-        self.optimizer = optimizer
-        self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
-        self.last_epoch = 0  # PyTorch's name for the number of steps taken
-        self._peak_step = pct_start * self.total_steps - 1
-        self._anneal = _ANNEAL[anneal_strategy]
-        self._rates = [
-            (rate / div_factor, rate, rate / (div_factor * final_div_factor))
-            for rate in self._for_each_group("max_lr", max_lr)
-        ]
-        self._momenta: list[tuple[float, float, float]] = []
-        if cycle_momentum:
-            if not {"momentum", "betas"} & set(optimizer.defaults):
-                raise ArgumentError(
-                    f"OneCycleLR: {type(optimizer).__name__} has neither momentum nor betas; pass cycle_momentum=False"
-                )
-            low = self._for_each_group("base_momentum", base_momentum, 1)
-            high = self._for_each_group("max_momentum", max_momentum, 1)
-            self._momenta = [(top, bottom, top) for bottom, top in zip(low, high, strict=True)]
-        self._apply()
+    _outside: tuple[str, ...] = ("optimizer",)  # attributes that are no part of the state
+    last_epoch: int  # how often `step` was called
+    base_lrs: list[float]  # "initial_lr" of each group
 
-    def step(self) -> None:
-        """Set the hyper-parameters for the next step of the optimiser."""
-        if self.last_epoch == self.total_steps:
-            raise ArgumentError(
-                f"OneCycleLR: step {self.last_epoch + 1} comes after the last of total_steps={self.total_steps}; "
-                "make the schedule as long as the training"
-            )
-        self.last_epoch += 1
-        self._apply()
+    def __init__(self, optimizer: Optimizer) -> None:
+        check_optimizer(type(self).__name__, optimizer)
+        self.optimizer = optimizer
+        self.last_epoch = 0
+        for group in optimizer.param_groups:
+            group.setdefault(INITIAL_RATE, group["lr"])
+        self.base_lrs = [group[INITIAL_RATE] for group in optimizer.param_groups]
+        self._last_lr = self._rates()
 
     def get_last_lr(self) -> list[float]:
-        """The learning rate that is set now, for each parameter group."""
+        """The learning rate that this schedule has set last, for each parameter group."""
+        return list(self._last_lr)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of where it stands and of its options: numbers, lists and strings."""
+        held = {name: deepcopy(value) for name, value in vars(self).items() if name not in self._outside}
+        return {**held, "lr": self._rates()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from where the schedule that gave `state_dict` stood, also with the learning rate of its optimiser.
+
+        Its options are replaced too. Where anything is wrong, nothing changes.
+
+        Raises: StateDictError for the state of another kind of schedule, or of another number of parameter groups.
+        """
+        self._check_state(state_dict)
+        self._restore(deepcopy(dict(state_dict)))
+
+    def _check_state(self, state: Mapping[str, Any]) -> None:
+        own, given = self.state_dict(), dict(state)
+        if differing := sorted(set(own) ^ set(given)):
+            fact = "missing" if differing[0] in own else "unexpected"
+            raise StateDictError(
+                f"{type(self).__name__}.load_state_dict: {fact} {differing[0]!r}; is it the state of another schedule?"
+            )
+        if len(given["base_lrs"]) != len(self.base_lrs):
+            raise StateDictError(
+                f"{type(self).__name__}.load_state_dict: expects {len(self.base_lrs)} parameter groups, "
+                f"got {len(given['base_lrs'])}"
+            )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        rates = state.pop("lr")
+        vars(self).update(state)
+        self._put(rates)
+
+    def _rates(self) -> list[float]:
         return [group["lr"] for group in self.optimizer.param_groups]
 
-    def _apply(self) -> None:
-        groups = self.optimizer.param_groups
-        for group, rates in zip(groups, self._rates, strict=False):  # a group added later is left alone
-            group["lr"] = self._between(*rates)
-        for group, momenta in zip(groups, self._momenta, strict=False):
-            momentum = self._between(*momenta)
-            if "betas" in group:
-                group["betas"] = (momentum, *group["betas"][1:])
-            else:
-                group["momentum"] = momentum
+    def _set(self, rates: list[float]) -> None:
+        self._put(rates)
+        self._last_lr = self._rates()
 
-    def _between(self, first: float, peak: float, last: float) -> float:
-        """The value now, on the way from `first` to `peak` to `last`."""
-        if self.last_epoch <= self._peak_step:
-            return self._anneal(first, peak, self.last_epoch / self._peak_step if self._peak_step else 1.0)
-        way = self.total_steps - 1 - self._peak_step
-        return self._anneal(peak, last, min((self.last_epoch - self._peak_step) / way, 1.0) if way else 1.0)
-
-    def _for_each_group(self, name: str, value: Any, below: float = math.inf) -> list[float]:
-        groups = len(self.optimizer.param_groups)
-        values = list(value) if isinstance(value, list | tuple) else [value] * groups
-        if len(values) != groups:
-            raise ArgumentError(f"OneCycleLR: {name} has {len(values)} values for {groups} parameter groups")
-        for each in values:
-            check_number(f"OneCycleLR: {name}", each, 0, below, below=below < math.inf)
-        return [float(each) for each in values]
+    def _put(self, rates: list[float]) -> None:
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
+            group["lr"] = rate
 
 
-def _total_steps(total_steps: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
-    if total_steps is not None:
-        return _positive("total_steps", total_steps)
-    if epochs is None or steps_per_epoch is None:
-        raise ArgumentError("OneCycleLR: give total_steps, or both epochs and steps_per_epoch")
-    return _positive("epochs", epochs) * _positive("steps_per_epoch", steps_per_epoch)
+class SteppedScheduler(LRScheduler):
+    """A schedule that goes by the number of steps alone."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        super().__init__(optimizer)
+        self._begin(self._rates())
+
+    @abstractmethod
+    def step(self) -> None:
+        """Set the learning rate for the next step of the optimiser."""
+
+    @abstractmethod
+    def _begin(self, rates: list[float]) -> None:
+        """Set the learning rate for the first step, where the groups stand at `rates`."""
 
 
-def _positive(name: str, value: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ArgumentTypeError(f"OneCycleLR: {name} expects an int, got {value!r}")
-    check_number(f"OneCycleLR: {name}", value, 1)
-    return value
+class FormulaScheduler(SteppedScheduler):
+    """A schedule that has a formula for the next learning rate.
+
+    It makes each learning rate from the one before, as PyTorch does, so that what somebody else changes (another
+    schedule, or you) stays changed.
+    """
+
+    def step(self) -> None:
+        self.last_epoch += 1
+        self._set([self._next(rate, base) for rate, base in zip(self._rates(), self.base_lrs, strict=False)])
+
+    def _begin(self, rates: list[float]) -> None:
+        self.last_epoch = 0
+        self._set([self._first(rate, base) for rate, base in zip(rates, self.base_lrs, strict=False)])
+
+    def _first(self, rate: float, base: float) -> float:
+        """The learning rate before any step, of a group that stands at `rate` and whose "initial_lr" is `base`."""
+        return rate
+
+    @abstractmethod
+    def _next(self, rate: float, base: float) -> float:
+        """The learning rate after `rate`, in step number `last_epoch`."""
+
+
+def check_optimizer(name: str, optimizer: Any) -> None:
+    """Refuse what is no Optimizer. Raises: ArgumentTypeError that begins with `name`."""
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentTypeError(f"{name}: expects an Optimizer, got {type(optimizer).__name__}")
+
+
+def for_each_group(what: str, optimizer: Optimizer, value: Any, below: float = math.inf) -> list[float]:
+    """One number for each parameter group, from one for all or from a list; at least 0 and less than `below`."""
+    groups = len(optimizer.param_groups)
+    values = list(value) if isinstance(value, list | tuple) else [value] * groups
+    if len(values) != groups:
+        raise ArgumentError(f"{what} has {len(values)} values for {groups} parameter groups")
+    for each in values:
+        check_number(what, each, 0, below, below=below < math.inf)
+    return [float(each) for each in values]
