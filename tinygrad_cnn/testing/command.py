@@ -21,12 +21,12 @@ def declare_check(commands: Any) -> None:
     parser = commands.add_parser(
         "check",
         help="prove backward rules against finite differences",
-        description="Check the backward rules of primitives against finite differences, on inputs that Hypothesis draws.",
+        description="Check backward rules against finite differences, on inputs that Hypothesis draws.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("ops", nargs="*", metavar="OP", help="a primitive's name, or package.module:name (default: all)")
+    parser.add_argument("ops", nargs="*", metavar="OP", help="its name, or package.module:name (default: all)")
     parser.add_argument("--order", type=int, choices=(1, 2), default=2, help="order of derivative (default: 2)")
     parser.add_argument("--examples", type=int, default=20, metavar="N", help="inputs per primitive (default: 20)")
     parser.add_argument("--seed", type=int, default=0, help="of the random choices (default: 0)")

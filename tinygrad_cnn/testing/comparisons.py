@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from tinygrad_cnn.errors import DTypeError, GradientError
 from tinygrad_cnn.testing.probes import Probe
 from tinygrad_cnn.testing.reports import Finding, GradientReport, Verdict
-from tinygrad_cnn.testing.slopes import Slopes, slopes
+from tinygrad_cnn.testing.slopes import Slopes, slopes_along
 
 Array: TypeAlias = NDArray[np.float64]
 
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)  # by how much of the output's size a rule may round
 _KINKED_OUTPUTS = 4  # how many outputs are looked at one by one where a line meets several kinks
 
 
@@ -38,59 +40,100 @@ class Comparison:
 
     def run(self) -> None:
         """Compare coordinates, then directions."""
-        here = self.probe.evaluate(self.probe.point)
+        with np.errstate(all="ignore"):  # a gradient that is no number is a finding
+            self._run()
+
+    def _run(self) -> None:
+        try:
+            here = self.probe.evaluate([x.copy() for x in self.probe.point])
+        except Exception as error:
+            if self.probe.forward is None:
+                raise  # the function itself does not take these inputs
+            return self.report.add(Finding("wrong", detail=f"its derivative cannot be recorded: {error}"))
         # Away from 0, so that each output counts; of both signs, so that errors do not cancel systematically.
-        self.cotangent = self.generator.uniform(0.5, 1.5, here.shape) * self.generator.choice([-1.0, 1.0], here.shape)
+        self.cotangent = self._random_cotangent(here.shape)
         try:
             self.gradients = self.probe.pull(self.cotangent)
         except DTypeError as error:
             return self.report.add(Finding("dtype", detail=str(error)))
         except GradientError as error:
             return self.report.add(Finding("shape", detail=str(error)))
-        self._check_repeatability(here)
+        self.here = here
+        self._check_repeatability()
+        if self.probe.forward is not None:
+            self._check_definition(self.probe.forward)
         if not self.report.ok:
             return None
         self.scale = max((float(np.abs(g).max(initial=0.0, where=np.isfinite(g))) for g in self.gradients), default=0.0)
-        for i, index in self._coordinates():
-            self._compare(self._unit(i, index), i, index)
-        for direction in self._directions() if here.size else ():
-            self._compare(direction, None, None)
+        for i, flat in self._coordinates():
+            index = tuple(int(k) for k in np.unravel_index(flat, self.probe.point[i].shape))
+            if np.isfinite(self.probe.point[i][index]):
+                self._compare(self.probe.unit(i, flat), i, index)
+        for j, direction in self._directions() if here.size else ():
+            self._compare(direction, j, None)
         return None
 
-    def _check_repeatability(self, here: Array) -> None:
+    def _random_cotangent(self, shape: tuple[int, ...]) -> Array:
+        cotangent: Array = self.generator.uniform(0.5, 1.5, shape) * self.generator.choice([-1.0, 1.0], shape)
+        return cotangent
+
+    def _check_repeatability(self) -> None:
         probe = self.probe
         point = [array.copy() for array in probe.point]
-        if not np.allclose(here, probe.evaluate(point), rtol=1e-9, atol=0, equal_nan=True):  # the last bits may differ
+        again = probe.evaluate(point)
+        if not np.allclose(self.here, again, rtol=1e-9, atol=0, equal_nan=True):  # the last bits may differ
             self.report.add(Finding("non-deterministic", detail="two calls at the same point differ"))
         for i, before, after in zip(probe.checked, probe.point, point, strict=True):
             if not np.array_equal(before, after, equal_nan=True):
                 self.report.add(Finding("input-mutated", probe.names[i], detail="the call changed its argument"))
 
-    def _coordinates(self) -> Iterator[tuple[int, tuple[int, ...]]]:
-        every = [(i, flat) for i, x in enumerate(self.probe.point) for flat in range(x.size)]
-        if len(every) > self.effort.coordinates:
-            chosen = self.generator.choice(len(every), self.effort.coordinates, replace=False)
-            every = [every[k] for k in sorted(chosen)]
-        for i, flat in every:
-            index = np.unravel_index(flat, self.probe.point[i].shape)
-            if np.isfinite(self.probe.point[i][index]):
-                yield i, tuple(int(k) for k in index)
+    def _check_definition(self, forward: Probe) -> None:
+        """A recorded pass goes through definitions, where operations have one: it must find what their rules find."""
+        apart = self._apart(forward)
+        if apart:  # at a kink the two may choose another subgradient
+            nearby = [x + self.generator.uniform(1e-3, 2e-3, x.shape) for x in forward.point]
+            with suppress(Exception):  # it may lie outside the domain
+                apart &= self._apart(forward.at(nearby))
+        for i in sorted(apart):
+            name = forward.names[forward.checked[i]]
+            self.report.add(Finding("wrong", name, detail="the recorded gradient is another than the rule's"))
 
-    def _directions(self) -> Iterator[list[Array]]:
-        """Each argument shifted as a whole, along which ties stay ties; then random joint directions."""
+    def _apart(self, probe: Probe) -> set[int]:
+        """The inputs whose gradient is another when it is recorded."""
+        cotangent = self._random_cotangent(probe.evaluate(probe.point).shape)
+        pulls = zip(probe.pull(cotangent), probe.pull(cotangent, create_graph=True), strict=True)
+        return {i for i, (rule, recorded) in enumerate(pulls) if not _alike(rule, recorded)}
+
+    def _coordinates(self) -> Iterator[tuple[int, int]]:
+        """(input, flat index): all elements, or equally many of each input, the small ones wholly."""
+        left, sizes = self.effort.coordinates, [x.size for x in self.probe.point]
+        chosen = {}
+        for inputs_left, i in zip(range(len(sizes), 0, -1), np.argsort(sizes, kind="stable").tolist(), strict=True):
+            count = min(sizes[i], left // inputs_left)
+            chosen[i] = np.sort(self.generator.permutation(sizes[i])[:count])
+            left -= count
+        for i in range(len(sizes)):
+            yield from ((i, flat) for flat in chosen[i].tolist())
+
+    def _directions(self) -> Iterator[tuple[int | None, list[Array]]]:
+        """(the one input that moves, direction): each input shifted as a whole, along which ties stay ties.
+
+        Where not every coordinate is compared each input is also moved at random. At last come random joint directions.
+        """
         finite = [np.isfinite(x).astype(np.float64) for x in self.probe.point]
-        for shifted in finite:
-            yield [x if x is shifted else np.zeros_like(x) for x in finite]
+        everything = sum(x.size for x in finite) <= self.effort.coordinates
+        for i in range(len(finite)):
+            yield i, [x if k == i else np.zeros_like(x) for k, x in enumerate(finite)]
+            if not everything:
+                yield i, [self._random_signs(x) if k == i else np.zeros_like(x) for k, x in enumerate(finite)]
         for _ in range(self.effort.directions):
-            yield [self.generator.choice([-1.0, 1.0], x.shape) * x for x in finite]
+            yield None, [self._random_signs(x) for x in finite]
 
-    def _unit(self, i: int, index: tuple[int, ...]) -> list[Array]:
-        direction = [np.zeros_like(x) for x in self.probe.point]
-        direction[i][index] = 1.0
-        return direction
+    def _random_signs(self, size: Array) -> Array:
+        return self.generator.choice([-1.0, 1.0], size.shape) * size
 
     def _compare(self, direction: list[Array], i: int | None, index: tuple[int, ...] | None) -> None:
-        found = slopes(self.probe.line(direction))
+        found = slopes_along(self.probe.line(direction), self.here)
         name = "joint direction" if i is None else self.probe.names[self.probe.checked[i]]
         self.report.add(self._judge(name, index, direction, self.cotangent, self.gradients, found))
         # A sum over several kinks leaves much room between the slopes; one output at a time leaves none.
@@ -111,14 +154,15 @@ class Comparison:
         """The analytic slope <gradients, direction> against the interval <cotangent, slopes>."""
         counts = cotangent != 0  # 0 times a NaN elsewhere is not a NaN here
         v, kinked = cotangent[counts], found.kinked[counts]
-        left, right = v * np.where(kinked, found.left[counts], 0), v * np.where(kinked, found.right[counts], 0)
+        left, right = v * np.where(kinked, found.low[counts], 0), v * np.where(kinked, found.high[counts], 0)
         smooth = float((v * np.where(kinked, 0.0, found.value[counts])).sum())
-        error = float((np.abs(v) * np.where(kinked, 0.0, found.error[counts])).sum())
+        error = float((np.abs(v) * found.error[counts]).sum())
         low, high = smooth + float(np.minimum(left, right).sum()), smooth + float(np.maximum(left, right).sum())
         analytic = float(sum((g[d != 0] * d[d != 0]).sum() for g, d in zip(gradients, direction, strict=True)))
-        # One-sided slopes are exact to first order only, so a kink's interval is a little wider.
         size = max(abs(analytic), abs(low), abs(high))
-        slack = self.effort.rtol * size + 1e-9 * self.scale + 2 * error + (1e-5 * size if kinked.any() else 0.0)
+        rounding = 1e-9 * self.scale + _ROUNDING * float((np.abs(v) * np.abs(self.here[counts])).sum())
+        # One-sided slopes are exact to first order only, so a kink's interval is a little wider.
+        slack = self.effort.rtol * size + rounding + 2 * error + (1e-5 * size if kinked.any() else 0.0)
         verdict: Verdict
         if low - slack <= analytic <= high + slack:
             verdict = "kink-ok" if kinked.any() else "ok"
@@ -129,12 +173,6 @@ class Comparison:
         return Finding(verdict, name, index, analytic, (low, high))
 
 
-def jacobian(probe: Probe, i: int) -> Array:
-    """d(outputs)/d(checked input i) by differences. Shapes: (outputs, elements of the input)."""
-    columns = []
-    for flat in range(probe.point[i].size):
-        direction = [np.zeros_like(x) for x in probe.point]
-        direction[i].reshape(-1)[flat] = 1.0
-        found = slopes(probe.line(direction))
-        columns.append(np.where(found.kinked, (found.left + found.right) / 2, found.value))
-    return np.stack(columns, axis=1) if columns else np.zeros((0, 0))
+def _alike(a: Array, b: Array) -> bool:
+    scale = np.abs(a).max(initial=0.0, where=np.isfinite(a))
+    return np.allclose(a, b, rtol=1e-6, atol=1e-9 * scale, equal_nan=True)

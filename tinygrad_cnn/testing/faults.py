@@ -10,7 +10,6 @@ import numpy as np
 from tinygrad_cnn.core.modes import Event, Line, observe
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.testing.probes import Probe
-from tinygrad_cnn.testing.reports import GradientReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +18,9 @@ class Fault:
 
     operation: str
     argument: str
+    hint: str
     line: Line | None  # where the user's code called it
     modules: tuple[Any, ...]  # the Modules it ran in, outermost first
-    report: GradientReport
-    probe: Probe
 
 
 def recorded_calls(probe: Probe) -> list[Event]:

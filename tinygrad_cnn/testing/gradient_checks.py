@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.errors import ArgumentError
+from tinygrad_cnn.core.gradients import grad
+from tinygrad_cnn.errors import ArgumentError, DTypeError
 from tinygrad_cnn.testing.comparisons import Comparison, Effort
 from tinygrad_cnn.testing.diagnosis import diagnose
 from tinygrad_cnn.testing.probes import Probe
-from tinygrad_cnn.testing.reports import GradientMismatch, GradientReport
+from tinygrad_cnn.testing.reports import Finding, GradientMismatch, GradientReport
 
 
 def check_grad(f: Callable[..., Any], inputs: Sequence[Any], *, order: int = 1, **effort: Any) -> GradientReport:
@@ -42,7 +43,9 @@ def check_grad(f: Callable[..., Any], inputs: Sequence[Any], *, order: int = 1, 
 def check_op(primitive: Any, *inputs: Any, order: int = 2, **effort: Any) -> GradientReport:
     """Check the rules of one primitive at `inputs`, to second order unless told otherwise; `effort` as in `check_grad`.
 
-    Raises: GradientMismatch, with the report, where a rule is wrong.
+    It also must stay in float32 on float32 inputs, forward and backward.
+
+    Raises: GradientMismatch, with the report, where a rule is wrong or a dtype changes.
 
     Example:
         >>> import numpy as np
@@ -60,7 +63,24 @@ def check_op(primitive: Any, *inputs: Any, order: int = 2, **effort: Any) -> Gra
           hint: off by a constant factor of 0.3333
           ...
     """
-    return check_grad(primitive, inputs, order=order, **effort)
+    report = check_grad(primitive, inputs, order=order, **effort)
+    if widened := _widened(Probe(primitive, inputs)):
+        report.add(Finding("dtype", detail=widened))
+        raise GradientMismatch(report)
+    return report
+
+
+def _widened(probe: Probe) -> str:
+    """What leaves float32 when all inputs are float32; '' where nothing does."""
+    tensors, outputs = probe.call([array.astype(np.float32) for array in probe.point], requires_grad=True)
+    if any(output.dtype != np.float32 for output in outputs):
+        return "float32 inputs give a float64 output; keep constants as Python scalars, which do not promote"
+    recorded = [output for output in outputs if output.requires_grad]
+    try:
+        grad(recorded, tensors, [np.ones_like(output.data) for output in recorded], allow_unused=True)
+    except DTypeError as error:
+        return str(error)
+    return ""
 
 
 def gradient_report(f: Callable[..., Any], inputs: Sequence[Any], *, order: int = 1, **effort: Any) -> GradientReport:

@@ -1,140 +1,130 @@
-"""What a wrong gradient looks like: hints read from the pattern of analytic against numeric values."""
+"""What a wrong gradient looks like: hints read from the pattern of analytic against numeric values.
+
+Each pattern looks for one slip that people make, and says what it has found in one sentence, or ''. The surest come
+first: those in which the whole gradient is explained, then those in which only a part is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import pairwise
-from typing import Any, TypeAlias
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[np.float64]
+from tinygrad_cnn.testing.evidence import Array, Evidence, axes_in_words, close, slices
+from tinygrad_cnn.testing.factors import (
+    constant_factor,
+    factor_in_places,
+    factor_of_another,
+    factor_of_each_slice,
+    missing_factor,
+)
+from tinygrad_cnn.testing.places import place
+from tinygrad_cnn.testing.rearrangements import (
+    another_argument,
+    of_another_cotangent,
+    of_other_inputs,
+    permuted,
+    rearranged,
+)
 
-_RTOL = 1e-4
 
-
-def hint(analytic: Array, numeric: Array, masked: Callable[[int, int], Array] | None = None, output: Any = ()) -> str:
-    """One sentence on what the difference looks like, or '' where no pattern is known.
-
-    analytic, numeric: the gradient of one argument, from the rule and by differences.
-    masked: (axis, i) -> the numeric gradient that counts only index i of that output axis; output: the output's shape.
-    """
-    wrong = ~_close(analytic, numeric)
-    if not wrong.any():
+def hint(evidence: Evidence) -> str:
+    """One sentence on what the difference looks like, or '' where no pattern is known."""
+    if not evidence.wrong.any():
         return ""
-    for found in (
-        _factor(analytic, numeric, output),
-        _rearranged(analytic, numeric),
-        _missing_sum(analytic, masked, output),
-        _zeros(analytic, numeric, wrong),
-        _where(wrong),
-    ):
-        if found:
-            return found
-    return ""
+    return next((found for pattern in PATTERNS if (found := pattern(evidence))), "")
 
 
-def _close(a: Array, b: Array) -> NDArray[np.bool_]:
-    scale = float(np.abs(b).max(initial=0.0)) or 1.0
-    return np.abs(a - b) <= _RTOL * np.maximum(np.abs(b), 0.01 * scale)
+# ---- something is left out
 
 
-def _factor(analytic: Array, numeric: Array, output: Any) -> str:
-    counts = np.abs(numeric) > 1e-6 * np.abs(numeric).max(initial=0.0)
-    if counts.sum() < 2 and analytic.size > 1:
-        return ""
-    ratios = analytic[counts] / numeric[counts]
-    if not ratios.size or np.ptp(ratios) > 1e-3 * np.abs(ratios).max(initial=0.0):
-        return ""
-    factor = float(np.median(ratios))
-    if factor == 0.0 or not _close(analytic, factor * numeric).all():
-        return ""
-    if abs(factor + 1) < 1e-3:
-        return "the sign is wrong"
-    for size in sorted({n for n in _sizes(analytic.shape) | _sizes(tuple(output)) if n > 1}):
-        if abs(factor * size - 1) < 1e-3:
-            return f"too small by a factor of {size}: a mean over {size} elements where a sum belongs"
-        if abs(factor / size - 1) < 1e-3:
-            return f"too large by a factor of {size}: a sum over {size} elements where a mean belongs"
-    return f"off by a constant factor of {factor:.4g}"
-
-
-def _sizes(shape: tuple[int, ...]) -> set[int]:
-    """The sizes that a sum or mean over neighbouring axes can have."""
-    return {int(np.prod(shape[i:j])) for i in range(len(shape)) for j in range(i + 1, len(shape) + 1)}
-
-
-def _rearranged(analytic: Array, numeric: Array) -> str:
-    square = analytic.ndim >= 2 and analytic.shape[-1] == analytic.shape[-2]
-    if square and _close(analytic, np.swapaxes(numeric, -1, -2)).all():
-        return "transposed: the last two axes are exchanged"
-    for axes, words in _flips(analytic.ndim):
-        if _close(analytic, np.flip(numeric, axes)).all():
-            return f"reversed along {words}"
-    for axis in range(analytic.ndim):
-        for shift in (1, -1):
-            if analytic.shape[axis] > 2 and _close(analytic, np.roll(numeric, shift, axis)).all():
-                return f"shifted by one along axis {axis}"
-    return ""
-
-
-def _flips(ndim: int) -> Iterator[tuple[tuple[int, ...], str]]:
-    for axis in range(ndim):
-        yield (axis,), f"axis {axis}"
-    if ndim >= 2:
-        yield (-2, -1), "the last two axes: a kernel turned half round (convolution against correlation)"
-
-
-def _missing_sum(analytic: Array, masked: Callable[[int, int], Array] | None, output: Any) -> str:
-    if masked is None:
-        return ""
-    for axis, size in enumerate(output):
+def _missing_sum(evidence: Evidence) -> str:
+    for axis, size in enumerate(evidence.output):
         for i in {0, size - 1} if size > 1 else ():
-            if _close(analytic, masked(axis, i)).all():
-                batch = " (the batch)" if axis == 0 and len(output) > 1 else ""
+            kept = np.zeros(evidence.output)
+            np.moveaxis(kept, axis, 0)[i] = 1.0
+            if evidence.matches(evidence.expected(evidence.cotangent * kept)):
+                batch = " (the batch)" if axis == 0 and len(evidence.output) > 1 else ""
                 return f"the sum over axis {axis}{batch} of the output is missing: only index {i} counts"
     return ""
 
 
-def _zeros(analytic: Array, numeric: Array, wrong: NDArray[np.bool_]) -> str:
-    if not (analytic[wrong] == 0).all():
+def _one_of_several(evidence: Evidence) -> str:
+    wrong = evidence.wrong.reshape(-1)
+    parts = evidence.contributions()[:, wrong]
+    if (np.count_nonzero(parts, axis=0) < 2).any():
         return ""
-    place = "" if wrong.all() else _where(wrong)
-    return "the gradient is zero where one flows" + (f" ({place})" if place else "")
+    if not close(evidence.analytic.reshape(-1)[wrong], parts).any(axis=0).all():
+        return ""
+    return "where several outputs read one element only one of them counts: add up (np.add.at), do not assign"
 
 
-def _where(wrong: NDArray[np.bool_]) -> str:
-    """Which rows, columns or slices are wrong, where the others are fine."""
-    if wrong.all():
+def _missing_term(evidence: Evidence) -> str:
+    difference = evidence.numeric - evidence.analytic
+    if min(difference.shape, default=0) < 2 or difference.size < 6:
         return ""
-    for axis in range(wrong.ndim - 1, -1, -1):
-        others = tuple(i for i in range(wrong.ndim) if i != axis)
-        bad = np.flatnonzero(wrong.any(axis=others))
-        size = wrong.shape[axis]
-        if len(bad) == size:
-            continue
-        name = _axis_name(axis, wrong.ndim)
-        inner = set(range(size)) - set(bad.tolist())
-        steps = {b - a for a, b in pairwise(bad.tolist())}
-        if len(steps) == 1 and min(steps) > 1 and len(bad) > 1 and {0, size - 1} != set(bad.tolist()):
-            step = steps.pop()
-            return f"only every {_ordinal(step)} index of {name} is wrong: look at the stride"
-        if inner and all(i < min(inner) or i > max(inner) for i in bad):
-            end = "first" if max(bad) < min(inner) else "last" if min(bad) > max(inner) else "first and last"
-            remainder = ", or at the rows that the stride leaves over" if end == "last" else ""
-            return f"only the {end} indices of {name} are wrong: look at the padding{remainder}"
-        if len(bad) == 1:
-            return f"only index {bad[0]} of {name} is wrong"
-    if wrong.ndim >= 2 and wrong.shape[-1] > 2 and wrong.shape[-2] > 2 and not wrong[..., 1:-1, 1:-1].any():
-        return "only border rows and columns are wrong: look at the padding"
+    for words, value in _bases(evidence):
+        with np.errstate(all="ignore"):
+            share = difference / value
+        for axes in slices(difference.ndim):
+            if np.isfinite(share).all() and close(share, share.mean(axis=axes, keepdims=True)).all():
+                along = axes_in_words(axes)
+                return f"a term is missing, {words} constant along {along}: how a sum or mean over it depends on x"
     return ""
 
 
-def _axis_name(axis: int, ndim: int) -> str:
-    names = {ndim - 2: "the rows", ndim - 1: "the columns"} if ndim == 4 else {}
-    return f"{names[axis]} (axis {axis})" if axis in names else f"axis {axis}"
+def _bases(evidence: Evidence) -> Iterator[tuple[str, Array]]:
+    yield "one", np.ones(1)
+    for name, value in reversed(evidence.values().items()):  # the output first
+        if value.shape == evidence.analytic.shape:
+            yield f"{name} times something", value
+            yield f"exp {name} times something", np.exp(value)
 
 
-def _ordinal(n: int) -> str:
-    return {2: "second", 3: "third"}.get(n, f"{n}th")
+def _zeros(evidence: Evidence) -> str:
+    if evidence.analytic[evidence.wrong].any():
+        return ""
+    where = place(evidence)
+    return "the gradient is zero where one flows" + (f" ({where})" if where else "")
+
+
+# ---- something is in the wrong place
+
+
+def _ghosts(evidence: Evidence) -> str:
+    if evidence.numeric[evidence.wrong].any():
+        return ""
+    where = place(evidence)
+    return "a gradient where none flows: it should be zero there" + (f" ({where})" if where else "")
+
+
+def _beside(evidence: Evidence) -> str:
+    """What one element lacks, its neighbour has too much: the running sum of the difference ends at 0."""
+    difference = np.where(evidence.wrong, evidence.analytic - evidence.numeric, 0.0)
+    for axis in range(difference.ndim):
+        running = np.cumsum(difference, axis=axis)
+        off = np.abs(running) > 1e-4 * np.abs(difference).max()
+        if not off.take(-1, axis).any() and 0 < 2 * off.sum() <= evidence.wrong.sum():
+            return f"a part of it lies one index beside its place along axis {axis}"
+    return ""
+
+
+PATTERNS = (
+    constant_factor,
+    another_argument,
+    rearranged,
+    of_another_cotangent,
+    missing_factor,
+    _zeros,
+    _ghosts,
+    _missing_sum,
+    _one_of_several,
+    factor_of_each_slice,
+    factor_of_another,
+    _missing_term,
+    of_other_inputs,
+    _beside,
+    permuted,
+    factor_in_places,
+    place,
+)

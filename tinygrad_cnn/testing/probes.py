@@ -69,6 +69,12 @@ class Probe:
         """t -> f(x + t d)."""
         return lambda t: self.evaluate([x + t * d for x, d in zip(self.point, direction, strict=True)])
 
+    def unit(self, i: int, flat: int) -> list[Array]:
+        """The direction that moves one element of the checked input number i."""
+        direction = [np.zeros_like(x) for x in self.point]
+        direction[i].reshape(-1)[flat] = 1.0
+        return direction
+
     def pull(self, cotangent: Array, create_graph: bool = False) -> list[Array]:
         """The gradients of <f(x), cotangent> with respect to the checked inputs."""
         tensors, outputs = self.call([array.copy() for array in self.point], requires_grad=True)

@@ -94,8 +94,10 @@ class GradientReport:
             self.faults.append(finding)
 
     def worst(self, count: int = _ROWS) -> list[Finding]:
-        """The failures farthest off, single coordinates before whole directions."""
-        return sorted(self.faults, key=lambda finding: (finding.index is None, -finding.difference))[:count]
+        """The failures farthest off: single coordinates, or whole directions where no coordinate failed."""
+        coordinates = [finding for finding in self.faults if finding.index is not None]
+        different = dict.fromkeys(coordinates or self.faults)
+        return sorted(different, key=lambda finding: -finding.difference)[:count]
 
     def _facts(self) -> list[tuple[str, str]]:
         at_fault = f"the rule of {self.operation} for {self.argument}" if self.operation else ""
@@ -131,8 +133,11 @@ class GradientMismatch(AssertionError):
     """Raised by the checks; carries the `report`."""
 
     def __init__(self, report: GradientReport) -> None:
-        super().__init__(str(report))
+        super().__init__(report)
         self.report = report
+
+    def __str__(self) -> str:
+        return str(self.report)
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

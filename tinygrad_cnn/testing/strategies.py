@@ -83,7 +83,7 @@ def _contiguous(x: Array) -> Array:
 
 
 def _column_major(x: Array) -> Array:
-    return np.asfortranarray(x)
+    return np.asfortranarray(x) if x.ndim else x
 
 
 def _every_second(x: Array) -> Array:

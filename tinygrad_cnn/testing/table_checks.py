@@ -37,7 +37,7 @@ class RowResult:
 def check_table(names: Sequence[str] = (), *, order: int = 2, examples: int = 20, seed: int = 0) -> Iterator[RowResult]:
     """Check primitives by name, or all of the table, on `examples` drawn inputs each.
 
-    names: of the package's own primitives (`conv2d`), or of a user's primitive or Specification (`package.module:name`).
+    names: of the package's primitives (`conv2d`), or of a user's primitive or Specification (`package.module:name`).
     Inputs of a user's primitive are arrays of one common shape, one for each parameter without a default.
 
     Raises: ArgumentError for a name that is not to be found.
@@ -48,7 +48,7 @@ def check_table(names: Sequence[str] = (), *, order: int = 2, examples: int = 20
 
 
 def check_row(row: Specification, *, order: int = 2, examples: int = 20, seed: int = 0) -> RowResult:
-    """Check one row on `examples` inputs; where a rule is wrong, on ever smaller ones until none smaller shows it."""
+    """Check one row on `examples` inputs; where a rule is wrong, on ever smaller ones while these show it."""
     result = RowResult(row.name, order)
 
     @hypothesis.seed(seed)
