@@ -50,8 +50,8 @@ def test_a_mistake_names_the_layer_as_shown(readme: dict[str, Any]) -> None:
 
 def test_a_wrong_rule_is_reported_as_shown(readme: dict[str, Any]) -> None:
     swish = readme["swish"]
-    swish.defvjp(x=lambda g, x, y: g * (y + tg.sigmoid(x) * (1 + y)))
+    swish.defvjp(x=lambda g, x, y: -g * (y + tg.sigmoid(x) * (1 - y)))
     report = str(testing.gradient_report(swish, [np.linspace(-3, 3, 7)], order=2))
     for line in fences("text")[1].splitlines():
-        if "called at" not in line and "..." not in line:
+        if "called at" not in line and line.strip() != "...":
             assert line.strip() in report

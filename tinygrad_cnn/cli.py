@@ -41,7 +41,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog=_PROGRAM, description="Convolutional networks that you can read, verify and see, on NumPy.", allow_abbrev=False)
+    about = "Convolutional networks that you can read, verify and see, on NumPy."
+    parser = _Parser(prog=_PROGRAM, description=about, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     declare_train(commands)

@@ -120,7 +120,7 @@ def test_the_schedule_moves_with_every_update() -> None:
 
 def test_training_figures_are_means_over_the_images_before_each_update() -> None:
     class Frozen(optim.SGD):
-        def step(self) -> None:
+        def step(self, closure: Any = None) -> None:
             pass
 
     model = Brightness()
