@@ -97,7 +97,7 @@ def test_pairs(name: str, kind: str, data: Any) -> None:
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "maximum"])
 @given(pairs("integers", mixed=True))
 def test_pairs_of_two_dtypes(name: str, drawn: Any) -> None:
-    assert_parity(name, getattr(tg, name), getattr(torch, name), drawn, options="two dtypes", order=1)
+    assert_parity(name, getattr(tg, name), getattr(torch, name), drawn, options="two dtypes", order=0)
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])

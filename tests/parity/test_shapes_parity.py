@@ -87,7 +87,7 @@ def test_flatten(x: Any, data: Any) -> None:
 def test_expand_and_repeat(x: Any, data: Any) -> None:
     x = x[tuple(slice(data.draw(st.sampled_from([1, None]))) for _ in x.shape)]
     x = np.asarray(x)
-    lead = data.draw(st.lists(st.integers(-1, 3), max_size=2))
+    lead = data.draw(st.lists(st.integers(0, 3), max_size=2))
     sizes = [data.draw(st.sampled_from([size, -1, 3, 0])) for size in x.shape]
     compare("expand", x, (*lead, *sizes), method=True)
     if -1 not in (*lead, *sizes):
@@ -95,6 +95,11 @@ def test_expand_and_repeat(x: Any, data: Any) -> None:
     compare(
         "repeat", x, tuple(data.draw(st.lists(st.integers(0, 3), min_size=max(x.ndim - 1, 1), max_size=4))), method=True
     )
+
+
+def test_expand_refuses() -> None:
+    for sizes in [(3, 1), (2,), (-1, 2, 1), (2, -3)]:
+        compare("expand", np.ones((2, 1)), sizes, method=True)
 
 
 # ---- elements

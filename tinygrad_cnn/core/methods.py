@@ -160,10 +160,6 @@ class Operations:
         """The absolute value."""
         return OPS["abs"](self)
 
-    def neg(self) -> Tensor:
-        """-x."""
-        return OPS["neg"](self)
-
     def sign(self) -> Tensor:
         """-1, 0 or 1."""
         return OPS["sign"](self)
