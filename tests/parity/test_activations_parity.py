@@ -35,7 +35,7 @@ OPTIONS: dict[str, Any] = {
     "softplus": {"beta": NUMBERS.filter(bool), "threshold": st.sampled_from([20.0, 1.0, 0.0])},
 }
 
-# At NaN the slopes of relu and hardswish are 1 and NaN in PyTorch, 0 here; of elu it depends on where in the array the NaN stands.
+# PyTorch's slope at NaN: 1 of relu and NaN of hardswish, here 0; of elu it depends on where in the array the NaN stands.
 SLOPE_AT_NAN = ("relu", "elu", "hardswish")
 
 
