@@ -3,6 +3,7 @@
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn, optim, data, testing, viz
 """
+
 from __future__ import annotations
 
 import importlib
