@@ -26,7 +26,8 @@ class Net(nn.Module):
 
     def forward(self, x: tg.Tensor) -> tg.Tensor:
         x = tg.max_pool2d(tg.relu(self.conv(x)), 2)
-        return self.head(tg.flatten(x, 1))
+        logits: tg.Tensor = self.head(tg.flatten(x, 1))
+        return logits
 
 
 def main(argv: list[str] | None = None) -> float:
