@@ -29,7 +29,7 @@ SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 MAX_LINES = 450
-MAX_CORE_LINES = 1150  # the engine; methods.py, a list of names, is not counted
+MAX_CORE_LINES = 1200  # the engine; methods.py, a list of names, is not counted
 
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 MODULES = sorted(

@@ -1,5 +1,7 @@
 """Every error this package raises on purpose: one hierarchy, each also a standard exception.
 
+(`testing.GradientMismatch`, raised by the checks, stands apart: it is an AssertionError, as test runners expect.)
+
 A message names the operation (inside a model also the layer's path), what it expects, what it got, and the mend.
 """
 
@@ -16,6 +18,10 @@ class ShapeError(TinygradCnnError, ValueError):
 
 class ArgumentError(TinygradCnnError, ValueError):
     """An argument outside its range: a stride of 0, a probability of 2, a class label of -1."""
+
+
+class IndexOutOfRangeError(ArgumentError, IndexError):
+    """An index beyond the size of its dimension; an IndexError, so that loops over a Tensor end as Python expects."""
 
 
 class ArgumentTypeError(TinygradCnnError, TypeError):

@@ -90,13 +90,13 @@ def test_arrays_are_not_added_to_in_place() -> None:
     np.testing.assert_array_equal(array, ARRAY)
 
 
-def test_tensors_are_added_to_by_rebinding() -> None:
+def test_results_are_added_to_by_rebinding() -> None:
     x = leaf()
-    y = x
+    y = z = x * 1
     y += ARRAY
     y *= 2
-    assert y is not x
-    assert x.tolist() == [1.0, 2.0, 4.0]
+    assert y is not z
+    assert z.tolist() == x.tolist() == [1.0, 2.0, 4.0]
     y.sum().backward()
     assert x.grad.tolist() == [2.0, 2.0, 2.0]
 

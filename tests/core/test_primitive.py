@@ -172,7 +172,9 @@ def test_rules_that_ask_for_the_unknown_are_refused_at_once(rules: dict[str, Any
 
 
 def test_joint_rules_are_refused_where_they_do_not_fit() -> None:
-    with pytest.raises(ArgumentTypeError, match="one joint rule, or a rule for each input, not both"):
+    with pytest.raises(
+        ArgumentTypeError, match="give a rule for each input by its name, or one joint rule and the inputs"
+    ):
         product().defvjp(lambda g: (g, g), inputs=("a", "b"), a=lambda g: g)
     with pytest.raises(ArgumentTypeError, match="a rule for z"):
         product().defvjp(lambda g: (g,), inputs=("z",))

@@ -45,12 +45,21 @@ def forward(x: Any) -> Any:
         (tg.relu, [tg.tensor([1.0])], GradientError, "make one with requires_grad=True"),
         (lambda x: 3.0, [X], ArgumentTypeError, "expects a function that returns a Tensor, it returned float"),
         (lambda x: x.data, [X], ArgumentTypeError, "it returned ndarray"),
+        (lambda x: tg.argmax(x), [X], DTypeError, "returns a floating-point Tensor"),
+        (tg.relu, X, ArgumentTypeError, "expects a list of inputs"),
     ],
-    ids=["integers", "nothing", "no gradient", "a number", "an array"],
+    ids=["integers", "nothing", "no gradient", "a number", "an array", "no slope", "no list"],
 )
 def test_bad_input_is_refused(f: Any, inputs: Any, error: Any, words: str) -> None:
     with pytest.raises(error, match=words):
         check_grad(f, inputs)
+
+
+def test_unknown_and_negative_options_are_refused() -> None:
+    with pytest.raises(ArgumentTypeError, match="no option dim; there are order, coordinates"):
+        check_op(tg.softmax, X, dim=0)
+    with pytest.raises(ArgumentError, match="directions must not be negative"):
+        check_grad(tg.relu, [X], directions=-1)
 
 
 @pytest.mark.parametrize("options", [{"order": 3}, {"order": 0}])
@@ -85,9 +94,11 @@ def test_a_wrong_shape_and_a_wrong_dtype_are_verdicts() -> None:
 
 
 def test_where_differences_decide_nothing_the_verdict_is_imprecise() -> None:
-    report = gradient_report(lambda x: tg.log(x), [np.array([1e-9])])
-    assert report.ok
-    assert report.counts["ok"] + report.counts["imprecise"] == report.checked
+    nothing = made(lambda x: np.full_like(x, np.nan), lambda g: 7 * g)
+    report = gradient_report(nothing, [X])
+    assert set(report.counts) == {"imprecise"}
+    assert not report.ok  # nothing was decided
+    assert "UNDECIDED" in str(report)
 
 
 def test_an_operation_must_stay_in_float32() -> None:

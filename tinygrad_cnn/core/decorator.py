@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from tinygrad_cnn.core.primitives import Primitive
 from tinygrad_cnn.core.variadic import VariadicPrimitive
+from tinygrad_cnn.errors import ArgumentTypeError
 
 
 @overload
@@ -43,4 +44,8 @@ def primitive(function: Callable[..., Any] | None = None, /, **options: Any) -> 
         return lambda f: primitive(f, **options)
     first = next(iter(inspect.signature(function).parameters.values()), None)
     variadic = first is not None and first.kind is first.VAR_POSITIONAL
+    if variadic and options:
+        raise ArgumentTypeError(
+            f"{function.__name__}: an operation of any number of inputs takes no {', '.join(options)}"
+        )
     return (VariadicPrimitive if variadic else Primitive)(function, **options)

@@ -29,9 +29,9 @@ def as_array(value: Any) -> np.ndarray[Any, Any]:
 
 def _holds_float64(value: Any) -> bool:
     """Whether a nested list holds NumPy values that were float64 on purpose."""
-    while isinstance(value, list | tuple) and len(value):
-        value = value[0]
-    return isinstance(value, np.ndarray | np.generic)
+    if isinstance(value, list | tuple):
+        return any(map(_holds_float64, value))
+    return isinstance(value, np.ndarray | np.generic) and value.dtype == np.float64
 
 
 def promoted(values: Sequence[Any]) -> np.dtype[Any]:

@@ -8,6 +8,7 @@ nothing is kept alive by accident: a graph is freed by reference counting the mo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -54,14 +55,17 @@ class EditClock:
     compares that time with the time of its own call.
     """
 
-    __slots__ = ("now",)
+    __slots__ = ("_lock", "now")
 
     def __init__(self) -> None:
         self.now = 0
+        self._lock = Lock()
 
     def stamp(self, version: Version) -> None:
-        self.now += 1
-        version[0] = self.now
+        """Note an edit, now, of the array behind `version`."""
+        with self._lock:
+            self.now += 1
+            version[0] = self.now
 
 
 EDITS = EditClock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from tinygrad_cnn.core.modes import enable_grad
 from tinygrad_cnn.core.registry import OPS, register
 from tinygrad_cnn.core.sweeps import sweep
 from tinygrad_cnn.core.tensors import Tensor, wrap
-from tinygrad_cnn.errors import ArgumentTypeError, GradientError, ShapeError
+from tinygrad_cnn.errors import ArgumentTypeError, DTypeError, GradientError, ShapeError
+
+_ACCUMULATION = Lock()
 
 
 def backward(
@@ -24,7 +27,8 @@ def backward(
     retain_graph: keep the graph for another backward pass (by default only where `create_graph` is set).
     create_graph: record the backward pass itself, so that gradients can be differentiated again.
 
-    Raises: GradientError where nothing was recorded or the graph was freed, ShapeError where `gradient` does not fit.
+    Raises: GradientError where nothing was recorded or the graph was freed; ShapeError, DTypeError where `gradient`
+    does not fit.
     """
     retain = create_graph if retain_graph is None else retain_graph
     seed = _seed("backward", output, gradient, create_graph)
@@ -35,7 +39,9 @@ def backward(
             if not isinstance(leaf, Leaf):
                 continue
             fresh = _own(cotangent, taken)
-            leaf.grad = fresh if leaf.grad is None else leaf.grad + fresh if create_graph else _sum(leaf.grad, fresh)
+            with _ACCUMULATION:  # threads may share leaves
+                grad = leaf.grad
+                leaf.grad = fresh if grad is None else grad + fresh if create_graph else _sum(grad, fresh)
 
 
 def grad(
@@ -66,9 +72,12 @@ def grad(
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     seeds = [None] * len(outputs) if grad_outputs is None else grad_outputs
-    seeds = [seeds] if isinstance(seeds, Tensor | np.ndarray) else list(seeds)
+    seeds = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
     if len(seeds) != len(outputs):
         raise ArgumentTypeError(f"grad: {len(outputs)} outputs, {len(seeds)} grad_outputs")
+    for x in [*outputs, *inputs]:
+        if not isinstance(x, Tensor):
+            raise ArgumentTypeError(f"grad: expects Tensors as outputs and inputs, got a {type(x).__name__}")
     for i, x in enumerate(inputs):
         if x._edge is None:
             raise GradientError(f"grad: inputs[{i}] requires no gradient; make it with requires_grad=True")
@@ -104,10 +113,11 @@ def _seed(caller: str, output: Tensor, gradient: Any, create_graph: bool) -> Any
         gradient = np.ones(edge.shape, edge.dtype)
     elif not isinstance(gradient, Tensor):
         gradient = np.asarray(gradient, edge.dtype)
-    if gradient.shape != output.shape or gradient.dtype != output.dtype:
-        raise ShapeError(
-            f"{caller}: expects a cotangent of {output.dtype} {output.shape}, got {gradient.dtype} {gradient.shape}"
-        )
+    expected = f"{caller}: expects a cotangent of {output.dtype} {output.shape}"
+    if gradient.shape != output.shape:
+        raise ShapeError(f"{expected}, got shape {gradient.shape}")
+    if gradient.dtype != output.dtype:
+        raise DTypeError(f"{expected}, got {gradient.dtype}; convert it with .float() or .double()")
     if create_graph:
         return gradient if isinstance(gradient, Tensor) else wrap(gradient)
     return gradient._data if isinstance(gradient, Tensor) else gradient
@@ -116,7 +126,8 @@ def _seed(caller: str, output: Tensor, gradient: Any, create_graph: bool) -> Any
 def _own(cotangent: Any, taken: set[int]) -> Tensor:
     """The cotangent as a Tensor that nobody else holds: rules may return views, or hand one array to several inputs."""
     if isinstance(cotangent, Tensor):  # a recorded pass
-        fresh: Tensor = OPS["clone"](cotangent) if id(cotangent._data) in taken else cotangent
+        shared = cotangent._data.base is not None or id(cotangent._data) in taken
+        fresh: Tensor = OPS["clone"](cotangent) if shared else cotangent
         taken.add(id(fresh._data))
         return fresh
     array = np.asarray(cotangent)

@@ -77,6 +77,13 @@ class _SetFlag:
 
     _silent: bool
 
+    def __init__(self, *arguments: Any) -> None:
+        if arguments:
+            name = type(self).__name__
+            raise ArgumentTypeError(
+                f"{name}: takes no arguments; write `with {name}():`, or @{name}() above a function"
+            )
+
     def __enter__(self) -> None:
         MODE.saved.append(MODE.flags)
         MODE.flags = MODE.flags | SILENT if self._silent else MODE.flags & ~SILENT

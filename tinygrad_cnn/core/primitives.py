@@ -74,11 +74,15 @@ class Primitive:
         Raises: ArgumentTypeError where a rule is for, or asks for, something that the primitive does not have.
         """
         if joint is not None:
-            if rules:
-                raise ArgumentTypeError(f"{self.name}: give one joint rule, or a rule for each input, not both")
+            if rules or not inputs:
+                raise ArgumentTypeError(
+                    f"{self.name}: give a rule for each input by its name, or one joint rule and the inputs that it "
+                    'serves, defvjp(rule, inputs=["x", "weight"])'
+                )
             self.joint_rule = joint
             self.differentiable = list(inputs)
         else:
+            self.joint_rule = None
             self.rules.update(rules)
             self.differentiable = [name for name in self.parameters if name in self.rules]
         for name in [*inputs, *rules]:
@@ -102,13 +106,19 @@ class Primitive:
     def _refuse_name_clashes(self) -> None:
         names = [*self.parameters, *self.saves]
         for name in names:
-            if name in ("y", "needs") or names.count(name) > 1:
+            if name in ("y", "needs", "inputs") or names.count(name) > 1:
                 raise ArgumentTypeError(
                     f"{self.name}: {name!r} means something else to rules (y the output); rename it"
                 )
 
     def _refuse_unknown_requests(self, rule: Callable[..., Any]) -> None:
         known = [*self.parameters, "y", "needs", *self.saves, *(f"{name}_shape" for name in self.parameters)]
+        first = next(iter(inspect.signature(rule).parameters), "nothing")
+        if first in known or first == "nothing":
+            raise ArgumentTypeError(
+                f"{self.name}: a rule's first parameter is the cotangent dJ/dy, not {first}; "
+                f"write `lambda g, {first}: ...`"
+            )
         unknown = [name for name in requests(rule) if name not in known]
         if unknown:
             raise ArgumentTypeError(f"{self.name}: its rule asks for {unknown[0]}, which is none of {', '.join(known)}")

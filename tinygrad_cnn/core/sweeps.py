@@ -57,7 +57,8 @@ def sweep(
         kept = node.kept
         if kept is None:
             raise GraphFreedError(
-                f"{plan.name}: an earlier backward pass freed this graph; pass retain_graph=True to the earlier one"
+                f"{plan.name}: an earlier backward pass freed this graph; pass retain_graph=True to it "
+                "(a pass that failed has freed what it went through)"
             )
         if node.versions is not None and node.clock != EDITS.now and plan.edited(node.versions, node.clock):
             raise EditedInPlaceError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -22,7 +22,7 @@ class Tensor(Copied, Operations):
     """An array of numbers that records the operations applied to it, so that gradients can be computed.
 
     Made from an array it shares that array's memory; `tinygrad_cnn.tensor` copies. Operators, methods and NumPy's
-    functions (`np.exp(x)`, `array * x`) give Tensors again.
+    ufuncs (`np.exp(x)`, `array * x`) give Tensors again.
 
     data: numbers as an ndarray, or anything that `np.asarray` takes; Python floats become float32.
     requires_grad: whether `backward` leaves a gradient in `grad` (floating-point data only).
@@ -47,7 +47,11 @@ class Tensor(Copied, Operations):
 
     @property
     def data(self) -> NDArray[Any]:
-        """The ndarray itself, not a copy. Assigning to it, on a leaf, counts as an edit in place."""
+        """The ndarray itself, not a copy.
+
+        On a leaf it can be assigned to (the values are copied) or updated, `x.data -= step`; both count as edits, which
+        a backward pass notices. Writing to its elements, `x.data[0] = 1`, is NumPy's business and goes unseen.
+        """
         return self._data
 
     @data.setter
@@ -61,7 +65,7 @@ class Tensor(Copied, Operations):
         if array.shape != self._data.shape:
             raise ShapeError(f"data: expects shape {self._data.shape}, got {array.shape}")
         EDITS.stamp(self._version)
-        self._data = array
+        self._data = array.copy() if array is value and array is not self._data else array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -233,6 +237,32 @@ class Tensor(Copied, Operations):
             self._version = [0] if result.is_leaf else None
             self._edge = result._edge
         self._data = result._data
+
+    # ---- in-place operators: on a leaf they change the leaf, elsewhere they give the name a new value
+
+    def __iadd__(self, other: Any) -> Self:
+        return self._updated("add", other)  # type: ignore[no-any-return]
+
+    def __isub__(self, other: Any) -> Self:
+        return self._updated("sub", other)  # type: ignore[no-any-return]
+
+    def __imul__(self, other: Any) -> Self:
+        return self._updated("mul", other)  # type: ignore[no-any-return]
+
+    def __itruediv__(self, other: Any) -> Self:
+        return self._updated("div", other)  # type: ignore[no-any-return]
+
+    def _updated(self, operation: str, other: Any) -> Any:
+        result: Tensor = OPS[operation](self, other)
+        if not isinstance(self._edge, Leaf):
+            return result
+        if not MODE.flags & SILENT:
+            raise GradientError(
+                f"{operation}: x is a leaf that requires a gradient, and would be one no longer; "
+                "write x = x + ..., or update the leaf itself inside no_grad()"
+            )
+        self.data = result._data
+        return self
 
 
 _new = Tensor.__new__

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tinygrad_cnn.random import generator as named_generator
 
 
 class BatchLoader:
     """Mini-batches of one or more arrays along their first axis; every iteration is one epoch.
 
-    With a `generator`, each iteration draws a new order from it and yields contiguous copies. Without one the batches
-    come in order and are views: editing a batch edits the array. `drop_last` leaves out a last batch that is not full.
+    With `shuffle`, each iteration draws a new order and yields contiguous copies: from `generator`, which implies it,
+    or else from the generator named "shuffle". Without, the batches come in order and are views: editing a batch edits
+    the array. `drop_last` leaves out a last batch that is not full.
 
     Shapes: every array (N, ...); a batch is a tuple of (batch_size, ...), the last one smaller where N leaves a rest.
     Raises: ShapeError where the first axes differ; ArgumentError for batch_size < 1 or no array; ArgumentTypeError
@@ -35,12 +37,13 @@ class BatchLoader:
         self,
         *arrays: ArrayLike,
         batch_size: int,
+        shuffle: bool = False,
         generator: np.random.Generator | None = None,
         drop_last: bool = False,
     ) -> None:
         self.arrays = tuple(np.asarray(array) for array in arrays)
         self.batch_size = _checked_batch_size(batch_size)
-        self.generator = _checked_generator(generator)
+        self.generator = _checked_generator(named_generator("shuffle") if shuffle and generator is None else generator)
         self.drop_last = drop_last
         _check_lengths(self.arrays)
 

@@ -93,10 +93,10 @@ def _pow(a, b):
 
 
 def _pow_base_rule(g, a, b):
-    # b a^(b-1), and 0 where b = 0, also at a = 0 (where 0^-1 would be infinite)
+    # b a^(b-1), which is 0 where b = 0, also at a = 0 (where 0^-1 would be infinite)
     if isinstance(b, int | float):
         return g * (b * a ** (b - 1)) if b else g * 0.0
-    zero = b == 0
+    zero = (b == 0) * (a == 0)
     if not zero.any():
         return g * (b * a ** (b - 1))
     return g * (b * _where(1.0, a, zero) ** _where(0.0, b - 1, zero))

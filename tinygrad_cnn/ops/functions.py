@@ -217,7 +217,7 @@ def abs(input: Any) -> Tensor:
 
 
 def relu(input: Any) -> Tensor:
-    """max(x, 0). Gradient: g where x > 0, else 0; relu'(0) = 0 (a subgradient).
+    """max(x, 0). Gradient: g where x > 0 (or NaN), else 0; relu'(0) = 0 (a subgradient).
 
     Source: Nair & Hinton 2010, "Rectified linear units improve restricted Boltzmann machines".
 

@@ -15,7 +15,7 @@ from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.dtypes import as_array
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Tensor
-from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tinygrad_cnn.errors import ArgumentTypeError, DTypeError, IndexOutOfRangeError, ShapeError
 from tinygrad_cnn.ops.arithmetic import _add, _where
 from tinygrad_cnn.ops.shapes import _reshape, broadcast_to, cast, dim_of, sum_to
 
@@ -96,7 +96,7 @@ def getitem(input: Any, index: Any) -> Tensor:
     try:
         return _getitem(input, index)
     except IndexError as error:
-        raise IndexOutOfRange(f"getitem: {error}, for shape {input.shape}") from error
+        raise IndexOutOfRangeError(f"getitem: {error}, for shape {input.shape}") from error
 
 
 def setitem(input: Any, value: Any, index: Any) -> Tensor:
@@ -113,7 +113,7 @@ def setitem(input: Any, value: Any, index: Any) -> Tensor:
     try:
         return _setitem(input, value, index)
     except IndexError as error:
-        raise IndexOutOfRange(f"setitem: {error}, for shape {input.shape}") from error
+        raise IndexOutOfRangeError(f"setitem: {error}, for shape {input.shape}") from error
     except ValueError as error:
         raise ShapeError(f"setitem: {error}") from error
 
@@ -202,16 +202,14 @@ def masked_select(input: Any, mask: Any) -> Tensor:
     return _getitem(broadcast_to(input, shape), np.broadcast_to(_plain(mask), shape))
 
 
-class IndexOutOfRange(ArgumentError, IndexError):
-    """An index beyond the size of its dimension; an IndexError, so that loops over a Tensor end as Python expects."""
-
-
 def _plain(index: Any) -> Any:
-    """The index with arrays in place of Tensors and lists."""
+    """The index with arrays in place of Tensors and lists: copies, for the rule reads them later."""
     if isinstance(index, tuple):
         return tuple(_plain(part) for part in index)
     if isinstance(index, Tensor):
-        return index.data.copy()  # the rule reads it later, and the Tensor may be edited until then
+        return index.data.copy()
+    if isinstance(index, np.ndarray):
+        return index.copy()
     return np.asarray(index, np.intp if len(index) == 0 else None) if isinstance(index, list) else index
 
 
@@ -245,7 +243,7 @@ def _refuse_larger(operation: str, index: Any, name: str, other: Any, dim: int |
 
 def _refuse_beyond(operation: str, index: Any, low: int, high: int, dim: int) -> None:
     if index.size and not (low <= index.min() and index.max() < high):
-        raise IndexOutOfRange(
+        raise IndexOutOfRangeError(
             f"{operation}: an index is out of range for dim {dim} of size {high}: "
             f"{index.min()} to {index.max()}, expected {low} to {high - 1}"
         )

@@ -1,4 +1,4 @@
-"""`tinygrad-cnn check`: prove the backward rules, those of the package and those of a user."""
+"""`tinygrad-cnn check`: the backward rules, those of the package and those of a user, against differences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def declare_check(commands: Any) -> None:
     """Add the command `check` to the subparsers."""
     parser = commands.add_parser(
         "check",
-        help="prove backward rules against finite differences",
+        help="check backward rules against finite differences",
         description="Check backward rules against finite differences, on inputs that Hypothesis draws.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

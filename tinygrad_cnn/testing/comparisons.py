@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.errors import DTypeError, GradientError
+from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, DTypeError, GradientError
 from tinygrad_cnn.testing.probes import Probe
 from tinygrad_cnn.testing.reports import Finding, GradientReport, Verdict
 from tinygrad_cnn.testing.slopes import Slopes, slopes_along
@@ -29,6 +29,20 @@ class Effort:
     directions: int = 8
     rtol: float = 1e-6
     seed: int = 0
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Effort:
+        """From keyword arguments. Raises: ArgumentTypeError for another name, ArgumentError for a negative number."""
+        names = [field.name for field in fields(cls)]
+        for name, value in options.items():
+            if name not in names:
+                raise ArgumentTypeError(
+                    f"check_grad: no option {name}; there are order, {', '.join(names)}. An argument of the function "
+                    f"goes into a lambda: check_grad(lambda x: f(x, {name}={value!r}), [x])"
+                )
+            if value < 0:
+                raise ArgumentError(f"check_grad: {name} must not be negative, got {value}")
+        return cls(**options)
 
 
 class Comparison:
@@ -50,8 +64,11 @@ class Comparison:
             if self.probe.forward is None:
                 raise  # the function itself does not take these inputs
             return self.report.add(Finding("wrong", detail=f"its derivative cannot be recorded: {error}"))
+        finite = np.isfinite(here)
+        if here.size and not finite.any():
+            return self.report.add(Finding("imprecise", detail="no output is a finite number here"))
         # Away from 0, so that each output counts; of both signs, so that errors do not cancel systematically.
-        self.cotangent = self._random_cotangent(here.shape)
+        self.cotangent = np.where(finite, self._random_cotangent(here.shape), 0.0)
         try:
             self.gradients = self.probe.pull(self.cotangent)
         except DTypeError as error:

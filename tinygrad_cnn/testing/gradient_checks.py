@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.gradients import grad
-from tinygrad_cnn.errors import ArgumentError, DTypeError
+from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, DTypeError
 from tinygrad_cnn.testing.comparisons import Comparison, Effort
 from tinygrad_cnn.testing.diagnosis import diagnose
 from tinygrad_cnn.testing.probes import Probe
@@ -24,6 +24,7 @@ def check_grad(f: Callable[..., Any], inputs: Sequence[Any], *, order: int = 1, 
     effort: coordinates=200 compared one by one at most, directions=8 joint ones, rtol=1e-6 allowed beyond what finite
     differences cannot resolve, seed=0 of the random choices.
 
+    What is compared are slopes of <f(x), v> for one random v, so that a single backward pass serves all outputs.
     Where `f` has a kink the analytic value must lie between the one-sided slopes, along every line that is tried.
 
     Raises: GradientMismatch, with the report, where a derivative is wrong.
@@ -87,7 +88,15 @@ def gradient_report(f: Callable[..., Any], inputs: Sequence[Any], *, order: int 
     """Like `check_grad`, but returning the report also where it is not fine."""
     if order not in (1, 2):
         raise ArgumentError(f"check_grad: order must be 1 or 2, got {order}")
-    return report_on(Probe(f, inputs), order, Effort(**effort))
+    if not isinstance(inputs, list | tuple):
+        raise ArgumentTypeError(f"check_grad: expects a list of inputs, got a {type(inputs).__name__}; write [x]")
+    options = Effort.of(effort)
+    probe = Probe(f, inputs)
+    if not probe.call([array.copy() for array in probe.point], requires_grad=False)[1]:
+        raise DTypeError(
+            f"{probe.name}: expects a function that returns a floating-point Tensor; this one has no slope"
+        )
+    return report_on(probe, order, options)
 
 
 def report_on(probe: Probe, order: int, effort: Effort) -> GradientReport:
@@ -96,9 +105,9 @@ def report_on(probe: Probe, order: int, effort: Effort) -> GradientReport:
     Comparison(probe, report, effort).run()
     if order == 2 and report.ok and (derivative := probe.derivative()) is not None:
         Comparison(derivative, report, effort).run()
-        if not report.ok:
+        if report.faults:
             diagnose(report, derivative, effort, forward=probe)
-    elif not report.ok:
+    elif report.faults:
         diagnose(report, probe, effort)
     if not report.ok:
         report.reproduction = _reproduction(probe, order)

@@ -57,7 +57,7 @@ class Finding:
         return (self.place, f"{self.analytic:.6g}", numeric, f"{self.difference:.3g}", ratio, self.verdict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class GradientReport:
     """The outcome of a gradient check.
 
@@ -79,8 +79,8 @@ class GradientReport:
 
     @property
     def ok(self) -> bool:
-        """Whether no comparison failed. Imprecise ones, which decide nothing, do not fail."""
-        return not self.faults
+        """Whether no comparison failed, and not all of them were imprecise, which would have decided nothing."""
+        return not self.faults and self.counts["imprecise"] < max(self.checked, 1)
 
     @property
     def checked(self) -> int:
@@ -108,7 +108,8 @@ class GradientReport:
     def _headline(self) -> str:
         verdicts = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.most_common())
         order = "first order" if self.order == 1 else "second order"
-        return f"{self.name}, {order}: {'fine' if self.ok else 'WRONG'} ({verdicts})"
+        outcome = "fine" if self.ok else "WRONG" if self.faults else "UNDECIDED"
+        return f"{self.name}, {order}: {outcome} ({verdicts})"
 
     def __str__(self) -> str:
         lines = [self._headline(), *(f"  {name}: {text}" for name, text in self._facts())]
@@ -118,6 +119,8 @@ class GradientReport:
         if self.faults and self.reproduction:
             lines += ["  to see it again:", *(f"    {line}" for line in self.reproduction.splitlines())]
         return "\n".join(lines)
+
+    __repr__ = __str__  # what a session shows
 
     def _repr_html_(self) -> str:
         """The report as a table, for notebooks."""

@@ -177,7 +177,15 @@ def _plan(loader: Loader, epochs: int | None, steps: int | None, log_every: int 
 
 def _again_and_again(loader: Loader) -> Iterator[Any]:
     while True:
-        yield from loader
+        batches = 0
+        for batch in loader:
+            batches += 1
+            yield batch
+        if not batches:
+            raise ArgumentError(
+                "Trainer.fit: the loader gave no batch this time round; pass one that can be gone through again and "
+                "again, such as a BatchLoader or a list"
+            )
 
 
 def _check_finite(loss: float, step: int) -> None:
