@@ -91,6 +91,24 @@ class Operations:
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
         return OPS["ne"](self, other)
 
+    def __and__(self, other: Any) -> Tensor:
+        return OPS["logical_and"](self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return OPS["logical_and"](other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return OPS["logical_or"](self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return OPS["logical_or"](other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return OPS["logical_xor"](self, other)
+
+    def __invert__(self) -> Tensor:
+        return OPS["logical_not"](self)
+
     def __getitem__(self, index: Any) -> Tensor:
         return OPS["getitem"](self, index)
 

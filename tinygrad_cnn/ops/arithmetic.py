@@ -256,6 +256,35 @@ def _ne(a, b):
     return np.not_equal(*_alike(a, b))
 
 
+# ---- logic on booleans, as masks are combined: `(x > 0) & ~mask`
+
+
+@primitive
+def _and(a, b):
+    return np.logical_and(*map(_boolean, (a, b)))
+
+
+@primitive
+def _or(a, b):
+    return np.logical_or(*map(_boolean, (a, b)))
+
+
+@primitive
+def _xor(a, b):
+    return np.logical_xor(*map(_boolean, (a, b)))
+
+
+@primitive
+def _not(x):
+    return np.logical_not(_boolean(x))
+
+
+def _boolean(x):
+    if np.asarray(x).dtype.kind != "b":
+        raise DTypeError(f"& | ^ ~: expect booleans, got {np.asarray(x).dtype}; compare first, as in (x > 0) & (x < 1)")
+    return x
+
+
 def lt(input: Any, other: Any) -> Tensor:
     """a < b, element by element. Booleans, constants."""
     return _lt(input, other)
@@ -288,4 +317,5 @@ def ne(input: Any, other: Any) -> Tensor:
 
 register(add=_add, sub=_sub, mul=_mul, div=_div, neg=_neg, pow=_pow, maximum=_maximum, minimum=_minimum)
 register(clamp, where)
+register(logical_and=_and, logical_or=_or, logical_xor=_xor, logical_not=_not)
 register(lt=_lt, le=_le, gt=_gt, ge=_ge, eq=_eq, ne=_ne)

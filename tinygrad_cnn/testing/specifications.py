@@ -79,6 +79,10 @@ def primitives() -> list[Primitive]:
 # ---- arguments that several rows share
 
 
+def _masks(drawn: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(np.asarray(x > 0) for x in drawn)
+
+
 def _one(values: str = "any") -> Strategy:
     return st.tuples(arrays(values=values))
 
@@ -230,6 +234,11 @@ TABLE = [
         Specification(p, _PAIR, constant=_STEPS)
         for p in (arithmetic._lt, arithmetic._le, arithmetic._gt, arithmetic._ge, arithmetic._eq, arithmetic._ne)
     ),
+    *(
+        Specification(p, broadcastable(("ties", "ties")).map(_masks), constant=_STEPS)
+        for p in (arithmetic._and, arithmetic._or, arithmetic._xor)
+    ),
+    Specification(arithmetic._not, _one("ties").map(_masks), constant=_STEPS),
     # functions
     *(Specification(p, _one()) for p in (functions._exp, functions._expm1, functions._tanh, functions._sigmoid)),
     *(Specification(p, _one()) for p in (functions._sin, functions._cos, functions._atan)),
