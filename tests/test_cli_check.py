@@ -57,7 +57,8 @@ def test_the_users_wrong_operation_fails_with_a_hint(users_module: str, capsys: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nonsense"], "no primitive is called nonsense; there are abs, "),
+        (["zzz"], "no primitive is called zzz; there are abs, "),
+        (["conv"], "did you mean conv2d"),
         (["no_such_module:op"], "cannot import no_such_module"),
         (["users_operations:missing"], "must be a primitive or a Specification, found nothing"),
         (["users_operations:without"], "has no rule yet; add one with without.defvjp(...)"),

@@ -131,6 +131,16 @@ def test_what_leaves_the_graph_is_not_blamed_on_an_operation() -> None:
     assert "leaves the graph" in caught.value.report.hint
 
 
+def test_an_operation_without_a_rule_is_named() -> None:
+    @tg.primitive
+    def doubled(x: Any) -> Any:
+        return x * 2
+
+    with pytest.raises(GradientMismatch) as caught:
+        check_grad(lambda x: doubled(x) + x, [np.ones(3)])
+    assert caught.value.report.hint == "doubled has no rule, so no gradient passes it; add one with defvjp"
+
+
 def test_randomness_and_mutation_are_told_apart() -> None:
     generator = np.random.default_rng(0)
     with pytest.raises(GradientMismatch, match="non-deterministic") as caught:

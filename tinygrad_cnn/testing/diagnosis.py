@@ -11,7 +11,7 @@ from tinygrad_cnn.core.modes import Event
 from tinygrad_cnn.nn.paths import path_of
 from tinygrad_cnn.testing.comparisons import Comparison, Effort
 from tinygrad_cnn.testing.evidence import Evidence
-from tinygrad_cnn.testing.faults import Fault, call_of, recorded_calls
+from tinygrad_cnn.testing.faults import Fault, call_of, calls_without_rules, recorded_calls
 from tinygrad_cnn.testing.hints import hint
 from tinygrad_cnn.testing.probes import Probe
 from tinygrad_cnn.testing.reports import GradientReport
@@ -23,6 +23,7 @@ _AT_TIES = "right everywhere but at a kink: where elements tie, share the gradie
 _AT_KINKS = "right everywhere but at a kink: there it must lie between the slopes of both sides"
 _UNSUMMED = "sum the cotangent over the axes along which the input was broadcast"
 _RANDOM = "it draws random numbers, or keeps something from call to call: let each call begin with the same seed"
+_WITHOUT_RULE = "{} has no rule, so no gradient passes it; add one with defvjp"
 _OUTSIDE = (
     "every operation is right on its own: part of the function leaves the graph (.data, .detach(), item(), plain NumPy)"
 )
@@ -48,7 +49,10 @@ def diagnose(report: GradientReport, probe: Probe, effort: Effort, forward: Prob
             _forgive(report)
             return
     if fault is None:
-        report.hint = _OUTSIDE
+        without = calls_without_rules(probe)
+        report.hint = (
+            f"{without[0]} has no rule, so no gradient passes it; add one with defvjp" if without else _OUTSIDE
+        )
         return
     report.operation, report.argument, report.hint = fault.operation, fault.argument, fault.hint
     report.line = str(fault.line) if fault.line else ""

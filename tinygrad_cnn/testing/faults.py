@@ -25,10 +25,25 @@ class Fault:
 
 def recorded_calls(probe: Probe) -> list[Event]:
     """The calls of differentiable primitives that one evaluation of the probe records, in order."""
+    return [event for event in _calls(probe) if event.node is not None]
+
+
+def calls_without_rules(probe: Probe) -> list[str]:
+    """The primitives without any rule that turn what requires a gradient into fractions: there gradients end."""
+    return [
+        event.primitive.name
+        for event in _calls(probe)
+        if not event.primitive.differentiable
+        and event.output.dtype.kind == "f"
+        and any(isinstance(value, Tensor) and value.requires_grad for value in event.inputs)
+    ]
+
+
+def _calls(probe: Probe) -> list[Event]:
     events: list[Event] = []
     with observe(events.append):
         probe.call([array.copy() for array in probe.point], requires_grad=True)
-    return [event for event in events if event.kind == "forward" and event.node is not None]
+    return [event for event in events if event.kind == "forward"]
 
 
 def call_of(event: Event) -> Probe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from inspect import Parameter
 from time import perf_counter
 from typing import Any
@@ -78,8 +79,10 @@ def _row(name: str) -> Specification:
             if row.constant:
                 raise ArgumentError(f"check: {name} has no rule to check ({row.constant})")
             return row
-    known = ", ".join(sorted(row.name for row in TABLE if not row.constant))
-    raise ArgumentError(f"check: no primitive is called {name}; there are {known}, and yours as package.module:name")
+    known = sorted(row.name for row in TABLE if not row.constant)
+    similar = get_close_matches(name, known, n=3, cutoff=0.5)
+    there_are = f"did you mean {' or '.join(similar)}?" if similar else f"there are {', '.join(known)}."
+    raise ArgumentError(f"check: no primitive is called {name}; {there_are} Yours are named package.module:name")
 
 
 def _users_row(name: str) -> Specification:
