@@ -1,0 +1,22 @@
+"""Every example runs, and what it claims in its docstring holds."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(name: str, *arguments: str) -> Any:
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](list(arguments))
+
+
+def test_no_example_is_left_out() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"custom_model"}
+
+
+def test_custom_model(tmp_path: Path) -> None:
+    assert run("custom_model", "--out", str(tmp_path)) > 0.85
+    assert "conv.weight" in (tmp_path / "graph.svg").read_text("utf-8")
