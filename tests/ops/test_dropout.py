@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.errors import ArgumentError, ShapeError
+from tinygrad_cnn.errors import ArgumentError, DTypeError, ShapeError
 
 
 def ones(*shape: int, dtype: Any = np.float32) -> Any:
@@ -83,3 +83,8 @@ def test_dropout2d_refuses_what_has_no_channels() -> None:
         tg.dropout2d(ones(2, 3))
     with pytest.raises(ArgumentError, match="dropout2d: p must be between 0 and 1, got 2"):
         tg.dropout2d(ones(2, 3, 1, 1), 2)
+
+
+def test_integers_are_refused() -> None:
+    with pytest.raises(DTypeError, match="dropout: expects floating-point input, got int64"):
+        tg.dropout(tg.tensor([1, 2]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, ShapeError, TinygradCnnError
+from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, TinygradCnnError
 from tinygrad_cnn.testing import check_grad
 
 NUMPY_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -71,3 +71,10 @@ def test_negative_widths_crop() -> None:
 def test_refusals(pad: Any, options: dict[str, Any], error: type[TinygradCnnError], message: str) -> None:
     with pytest.raises(error, match=f"^pad: .*{message}"):
         tg.pad(tg.tensor(np.zeros((2, 3, 4))), pad, **options)
+
+
+@pytest.mark.parametrize("value", [0.5, float("inf"), float("nan")])
+def test_a_border_that_integers_cannot_hold_is_refused(value: float) -> None:
+    with pytest.raises(DTypeError, match="does not fit int64"):
+        tg.pad(tg.tensor([1, 2]), (1, 1), value=value)
+    assert tg.pad(tg.tensor([1, 2]), (1, 0), value=3.0).tolist() == [3, 1, 2]

@@ -201,3 +201,13 @@ def test_any_and_all_are_boolean_constants() -> None:
     x = leaf([[0.0, 1.0], [0.0, 0.0]])
     assert (tg.any(x, 1).tolist(), tg.all(x, 0).tolist()) == ([True, False], [False, False])
     assert not tg.any(x).requires_grad
+
+
+def test_the_extreme_of_two_tensors_is_another_operation() -> None:
+    x = tg.tensor([1.0, 2.0])
+    with pytest.raises(
+        ArgumentTypeError, match=r"max: dim must be an integer; the larger of two Tensors is maximum\(a"
+    ):
+        tg.max(x, x)
+    with pytest.raises(ArgumentError, match="^min: dim 3 is out of range"):
+        tg.min(x, 3)

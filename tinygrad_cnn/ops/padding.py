@@ -9,6 +9,7 @@ A border of one's own copies elements, so its adjoint adds the border to the ele
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.tensors import Tensor
-from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, ShapeError
+from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tinygrad_cnn.ops.shapes import _crop, _pad, clone
 
 
@@ -85,6 +86,8 @@ def _pairs(pad: Sequence[int], ndim: int) -> tuple[tuple[int, int], ...]:
 
 
 def _constant(input: Any, pairs: tuple[tuple[int, int], ...], value: float) -> Tensor:
+    if input.dtype.kind != "f" and value != int(value if math.isfinite(value) else 0):
+        raise DTypeError(f"pad: a border of {value} does not fit {input.dtype}; convert the input with .float()")
     if not pairs:
         return clone(input)
     widths = ((0, 0),) * (len(input.shape) - len(pairs)) + pairs

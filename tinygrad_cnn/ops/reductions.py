@@ -12,7 +12,7 @@ from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.methods import Dims
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Tensor
-from tinygrad_cnn.errors import ArgumentError
+from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError
 from tinygrad_cnn.ops.indexing import take_along_dim
 from tinygrad_cnn.ops.shapes import _broadcast_to, _reshape, dim_of, refuse_integers
 
@@ -135,12 +135,12 @@ def max(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
         >>> max(Tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1).indices.tolist()
         [1, 0]
     """
-    return amax(input) if dim is None else _along(input, dim, keepdim, argmax)
+    return amax(input) if dim is None else _along("max", input, dim, keepdim, _argmax)
 
 
 def min(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest element, shared evenly among ties; along `dim` the pair (values, indices), g going to the first."""
-    return amin(input) if dim is None else _along(input, dim, keepdim, argmin)
+    return amin(input) if dim is None else _along("min", input, dim, keepdim, _argmin)
 
 
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -163,9 +163,11 @@ def all(input: Any, dim: Dims | Sequence[int] = None, keepdim: bool = False) -> 
     return _all(input, dims_of("all", dim, input), keepdim)
 
 
-def _along(input: Any, dim: int, keepdim: bool, arg: Any) -> Extreme:
+def _along(operation: str, input: Any, dim: int, keepdim: bool, arg: Any) -> Extreme:
     # The extreme along a dimension is a gathering at the position where it was found.
-    index = arg(input, dim, keepdim=True)
+    if isinstance(dim, Tensor | np.ndarray):
+        raise ArgumentTypeError(f"{operation}: dim must be an integer; the larger of two Tensors is maximum(a, b)")
+    index = arg(input, _dim(operation, dim, input), True)
     if not len(input.shape):
         return Extreme(amax(input), index)
     values = take_along_dim(input, index, dim)

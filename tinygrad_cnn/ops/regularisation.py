@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentError, ShapeError
 from tinygrad_cnn.ops.arithmetic import _mul
+from tinygrad_cnn.ops.shapes import refuse_integers
 from tinygrad_cnn.random import generator as named_generator
 
 
@@ -25,6 +26,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, generator: np.ran
     Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
     _check_probability("dropout", p)
+    refuse_integers("dropout", input)
     return _dropped(input, input.shape, p, generator) if training and p else input
 
 

@@ -214,6 +214,8 @@ def _sizes_and_steps(pixels: Sequence[int], size: Any, scale_factor: Any) -> tup
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | float | np.number):
             raise ArgumentTypeError(f"interpolate: scale_factor expects numbers, got {given!r}")
+        if not math.isfinite(number):
+            raise ArgumentError(f"interpolate: scale_factor expects finite numbers, got {given!r}")
     sizes = tuple(math.floor(old * float(number)) for old, number in zip(pixels, numbers, strict=True))
     if min(sizes) < 1:
         raise ArgumentError(f"interpolate: scale_factor {given!r} leaves no pixel of an input {tuple(pixels)}")
