@@ -204,10 +204,8 @@ def test_any_and_all_are_boolean_constants() -> None:
 
 
 def test_the_extreme_of_two_tensors_is_another_operation() -> None:
-    x = tg.tensor([1.0, 2.0])
-    with pytest.raises(
-        ArgumentTypeError, match=r"max: dim must be an integer; the larger of two Tensors is maximum\(a"
-    ):
+    x: Any = tg.tensor([1.0, 2.0])
+    with pytest.raises(ArgumentTypeError, match="max: dim must be an integer; the larger of two Tensors is maximum"):
         tg.max(x, x)
-    with pytest.raises(ArgumentError, match="^min: dim 3 is out of range"):
+    with pytest.raises(ArgumentError, match=r"^min: dim 3 is out of range"):
         tg.min(x, 3)
