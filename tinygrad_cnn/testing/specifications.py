@@ -40,7 +40,7 @@ from tinygrad_cnn.ops import (
 from tinygrad_cnn.testing.gradient_checks import check_grad
 from tinygrad_cnn.testing.layer_arguments import normalisations, probabilities, scores
 from tinygrad_cnn.testing.reports import GradientReport
-from tinygrad_cnn.testing.strategies import Strategy, arrays, broadcastable, convolutions, matrices, windows
+from tinygrad_cnn.testing.strategies import Strategy, arrays, broadcastable, convolutions, matrices, poolings, windows
 from tinygrad_cnn.testing.strategies import shapes as any_shape
 
 
@@ -174,22 +174,15 @@ def _linear_arguments(draw: Any) -> tuple[Any, Any, Any]:
 
 
 @st.composite
-def _pooled(draw: Any, values: str = "any", adjoint: bool = False) -> tuple[Any, Any]:
-    frame = draw(windows(pooling=True))
-    lead = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
-    return draw(arrays((*lead, *(frame.output_size if adjoint else frame.size)), values=values)), frame
-
-
-@st.composite
 def _max_pooled(draw: Any, adjoint: bool = False) -> tuple[Any, ...]:
-    x, frame = draw(_pooled())
+    x, frame = draw(poolings())
     y, index = kernels.max_pool2d(x, frame)
     return (draw(arrays(y.shape)), index, frame.size) if adjoint else (x, index)
 
 
 @st.composite
 def _avg_pooled(draw: Any, adjoint: bool = False) -> tuple[Any, ...]:
-    x, frame = draw(_pooled(adjoint=adjoint))
+    x, frame = draw(poolings(dilated=False, outputs=adjoint))
     counts = np.arange(1, 1 + frame.output_size[0] * frame.output_size[1]).reshape(frame.output_size)
     return x, frame, draw(st.sampled_from([None, 3, counts]))
 
@@ -316,7 +309,7 @@ TABLE = [
     Specification(convolution._unfold, _unfolded()),
     Specification(convolution._fold, _unfolded(adjoint=True)),
     # pooling
-    Specification(pooling._max_pool2d, _pooled("ties")),
+    Specification(pooling._max_pool2d, poolings("ties")),
     Specification(pooling._max_pool2d_gather, _max_pooled()),
     Specification(pooling._max_pool2d_scatter, _max_pooled(adjoint=True)),
     Specification(pooling._avg_pool2d, _avg_pooled()),

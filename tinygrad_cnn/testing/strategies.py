@@ -116,16 +116,21 @@ def matrices(draw: Any) -> tuple[Array, Array]:
 
 
 @st.composite
-def windows(draw: Any, *, pooling: bool = False) -> Window:
-    """A valid window geometry: rectangular kernels, strides with remainders, borders, dilation."""
+def windows(draw: Any, *, pooling: bool = False, dilated: bool = True) -> Window:
+    """A valid window geometry: rectangular kernels, strides with remainders, borders, dilation.
+
+    pooling: borders of at most half the kernel, windows that overhang (ceil mode), and no border where dilated, so that
+    each window reads a pixel.
+    """
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    dilation = (1, 1) if pooling else draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
     most = [k // 2 if pooling else 2 for k in kernel]
     padding = draw(st.tuples(st.integers(0, most[0]), st.integers(0, most[1])))
+    may_dilate = dilated and not (pooling and any(padding))
+    dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2))) if may_dilate else (1, 1)
     least = [max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in zip(kernel, padding, dilation, strict=True)]
     size = tuple(draw(st.integers(low, low + 3)) for low in least)
-    return window("conv2d", size, kernel, stride, padding, dilation)
+    return window("windows", size, kernel, stride, padding, dilation, ceil_mode=pooling and draw(st.booleans()))
 
 
 @st.composite
@@ -153,11 +158,11 @@ def tensors(shape: Any = None, *, values: str = "any", dtype: Any = np.float32, 
 
 
 @st.composite
-def poolings(draw: Any, values: str = "any") -> tuple[Array, Window]:
-    """An input (N, C, H, W) and a window that pooling accepts: borders of at most half the kernel."""
-    frame = draw(windows(pooling=True))
+def poolings(draw: Any, values: str = "any", *, dilated: bool = True, outputs: bool = False) -> tuple[Array, Window]:
+    """An array (N, C, H, W) and a window of pooling over it; with `outputs` an array (N, C, OH, OW) in its place."""
+    frame = draw(windows(pooling=True, dilated=dilated))
     lead = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
-    return draw(arrays((*lead, *frame.size), values=values)), frame
+    return draw(arrays((*lead, *(frame.output_size if outputs else frame.size)), values=values)), frame
 
 
 def register_types() -> None:
