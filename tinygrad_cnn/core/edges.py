@@ -61,11 +61,12 @@ class EditClock:
         self.now = 0
         self._lock = Lock()
 
-    def stamp(self, version: Version) -> None:
-        """Note an edit, now, of the array behind `version`."""
+    def stamp(self, *versions: Version) -> None:
+        """Note an edit, now, of the arrays behind `versions`."""
         with self._lock:
             self.now += 1
-            version[0] = self.now
+            for version in versions:
+                version[0] = self.now
 
 
 EDITS = EditClock()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cnn.core.edges import Leaf
 from tinygrad_cnn.core.modes import enable_grad
+from tinygrad_cnn.core.ownership import is_sole
 from tinygrad_cnn.core.registry import OPS, register
 from tinygrad_cnn.core.sweeps import sweep
 from tinygrad_cnn.core.tensors import Tensor, wrap
 from tinygrad_cnn.errors import ArgumentTypeError, DTypeError, GradientError, ShapeError
 
-_ACCUMULATION = Lock()
+_ACCUMULATION = RLock()
 
 
 def backward(
@@ -34,14 +35,12 @@ def backward(
     seed = _seed("backward", output, gradient, create_graph)
     with enable_grad():
         found = sweep([output._edge], [seed], record=create_graph, retain=retain)  # type: ignore[list-item]
-        taken = {id(getattr(gradient, "_data", gradient))}
-        for leaf, cotangent in found.items():
-            if not isinstance(leaf, Leaf):
-                continue
-            fresh = _own(cotangent, taken)
-            with _ACCUMULATION:  # threads may share leaves
-                grad = leaf.grad
-                leaf.grad = fresh if grad is None else grad + fresh if create_graph else _sum(grad, fresh)
+        taken = {id(seed)}
+        with _ACCUMULATION:  # threads may share leaves
+            for leaf in [*found]:
+                fresh = _own(found.pop(leaf), taken)
+                if type(leaf) is Leaf:
+                    leaf.grad = fresh if leaf.grad is None else _sum(leaf.grad, fresh, create_graph)
 
 
 def grad(
@@ -82,20 +81,24 @@ def grad(
         if x._edge is None:
             raise GradientError(f"grad: inputs[{i}] requires no gradient; make it with requires_grad=True")
     retain = create_graph if retain_graph is None else retain_graph
+    seeds = [_seed("grad", y, seed, create_graph) for y, seed in zip(outputs, seeds, strict=True)]
     with enable_grad():
         found = sweep(
             [y._edge for y in outputs if y._edge is not None],
-            [_seed("grad", y, seed, create_graph) for y, seed in zip(outputs, seeds, strict=True)],
+            seeds,
             inputs=[x._edge for x in inputs if x._edge is not None],
             record=create_graph,
             retain=retain,
         )
-    taken = {id(getattr(seed, "_data", seed)) for seed in seeds}
-    gradients = [found.get(x._edge) if x._edge is not None else None for x in inputs]
-    for i, gradient in enumerate(gradients):
-        if gradient is None and not allow_unused:
-            raise GradientError(f"grad: no output depends on inputs[{i}]; pass allow_unused=True to get None for it")
-    return tuple(None if g is None else _own(g, taken) for g in gradients)
+    gradients = [found.get(x._edge) for x in inputs]  # type: ignore[arg-type]
+    found.clear()
+    unused = [i for i, gradient in enumerate(gradients) if gradient is None]
+    if unused and not allow_unused:
+        where = f"inputs[{unused[0]}]"
+        raise GradientError(f"grad: no output depends on {where}; pass allow_unused=True to get None for it")
+    gradients.reverse()
+    taken = set(map(id, seeds))
+    return tuple([_own(gradients.pop(), taken) for _ in inputs])
 
 
 def _seed(caller: str, output: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -110,35 +113,36 @@ def _seed(caller: str, output: Tensor, gradient: Any, create_graph: bool) -> Any
             raise ShapeError(
                 f"{caller}: expects a scalar, got shape {output.shape}; reduce it (y.sum()) or give the cotangent"
             )
-        gradient = np.ones(edge.shape, edge.dtype)
+        gradient = np.array(1, edge.dtype, ndmin=len(edge.shape))
     elif not isinstance(gradient, Tensor):
         gradient = np.asarray(gradient, edge.dtype)
-    expected = f"{caller}: expects a cotangent of {output.dtype} {output.shape}"
-    if gradient.shape != output.shape:
-        raise ShapeError(f"{expected}, got shape {gradient.shape}")
-    if gradient.dtype != output.dtype:
-        raise DTypeError(f"{expected}, got {gradient.dtype}; convert it with .float() or .double()")
+    if gradient.shape != edge.shape or gradient.dtype != edge.dtype:
+        expected, got = f"{edge.dtype} {edge.shape}", f"{gradient.dtype} {gradient.shape}"
+        raise (ShapeError if gradient.shape != edge.shape else DTypeError)(
+            f"{caller}: expects a cotangent of {expected}, got {got}; convert with .reshape(), .float() or .double()"
+        )
     if create_graph:
         return gradient if isinstance(gradient, Tensor) else wrap(gradient)
     return gradient._data if isinstance(gradient, Tensor) else gradient
 
 
-def _own(cotangent: Any, taken: set[int]) -> Tensor:
-    """The cotangent as a Tensor that nobody else holds: rules may return views, or hand one array to several inputs."""
-    if isinstance(cotangent, Tensor):  # a recorded pass
-        shared = cotangent._data.base is not None or id(cotangent._data) in taken
-        fresh: Tensor = OPS["clone"](cotangent) if shared else cotangent
-        taken.add(id(fresh._data))
+def _own(cotangent: Any, taken: set[int]) -> Any:
+    """The cotangent as a Tensor that nobody else holds: rules may return views, or hand one array to several inputs.
+
+    taken: the Tensors of a recorded pass that were given out.
+    """
+    if isinstance(cotangent, Tensor):
+        fresh = cotangent if is_sole(cotangent._data) and id(cotangent) not in taken else OPS["clone"](cotangent)
+        taken.add(id(fresh))
         return fresh
-    array = np.asarray(cotangent)
-    if array.base is not None or id(array) in taken:
-        array = array.copy()
-    taken.add(id(array))
-    return wrap(array, None, [0])
+    return None if cotangent is None else wrap(cotangent if is_sole(cotangent) else np.array(cotangent), None, [0])
 
 
-def _sum(old: Tensor, new: Tensor) -> Tensor:
-    return wrap(np.asarray(old._data + new._data), None, [0]) if old._edge is None else old + new
+def _sum(old: Tensor, fresh: Tensor, create_graph: bool) -> Tensor:
+    if create_graph or old._edge is not None:
+        return old + fresh
+    fresh._data += old._data  # in the array that nobody has seen yet
+    return fresh
 
 
 register(backward=backward)

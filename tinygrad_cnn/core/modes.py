@@ -21,6 +21,7 @@ from tinygrad_cnn.errors import ArgumentTypeError
 
 SILENT = 1  # nothing is recorded
 OBSERVED = 2  # every forward and rule call is reported
+LAYERED = 4  # to an observer who wants every layer by itself: nothing may be fused across layers
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -61,6 +62,7 @@ class Event:
     inputs: tuple[Any, ...]
     output: Any
     node: Any  # the recorded node, the same object in both kinds of event; None for a constant
+    start: float  # by time.perf_counter
     seconds: float
     line: Line | None  # where the user's code made the forward call
     modules: tuple[Any, ...]  # the Modules that were running, outermost first
@@ -156,11 +158,14 @@ class enable_grad(_SetFlag):  # noqa: N801
 
 
 @contextmanager
-def observe(callback: Callable[[Event], None]) -> Iterator[None]:
+def observe(callback: Callable[[Event], None], layers: bool = True) -> Iterator[None]:
     """Report every forward and rule call of this thread to `callback` while the block runs.
 
     Drawing, summaries, profiles and the search for a faulty rule all stand on this one hook; nobody pays for it while
     no observer is set.
+
+    layers: False lets containers fuse layers into one operation, as they do when nobody watches; by default every layer
+    runs by itself, which is what a drawing or an explanation shows.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -170,21 +175,20 @@ def observe(callback: Callable[[Event], None]) -> Iterator[None]:
         >>> names
         [('forward', 'mul'), ('forward', 'sum'), ('rule', 'sum'), ('rule', 'mul')]
     """
-    before = MODE.observers
+    before, flags = MODE.observers, MODE.flags
     MODE.observers = (*before, callback)
-    MODE.flags |= OBSERVED
+    MODE.flags |= OBSERVED | LAYERED if layers else OBSERVED
     try:
         yield
     finally:
         MODE.observers = before
-        if not before:
-            MODE.flags &= ~OBSERVED
+        MODE.flags &= flags | ~(OBSERVED | LAYERED)  # as they were before; SILENT may have changed meanwhile
 
 
 def report(event: Event) -> None:
     """Hand `event` to every observer of this thread; what they compute themselves is not reported."""
     flags = MODE.flags
-    MODE.flags = flags & ~OBSERVED
+    MODE.flags = flags & ~(OBSERVED | LAYERED)
     try:
         for callback in MODE.observers:
             callback(event)

@@ -104,7 +104,8 @@ class Plan:
         if primitive.joint_rule:  # returns a cotangent for each differentiable input; pick those of the recorded ones
             picks = [primitive.differentiable.index(name) for name in self.arguments]
             pick = "".join(f"r[{i}]," if is_wanted else "None," for i, is_wanted in zip(picks, mask, strict=True))
-            body = f"pick(counted(rule, {call('joint', primitive.joint_rule)}, {len(needs)}))"
+            body = f"counted(rule, {call('joint', primitive.joint_rule)}, {len(needs)})"
+            body = body if all(mask) and picks == [*range(len(needs))] else f"pick({body})"
             env = {
                 "rule": f"{primitive.name}: its joint rule",
                 "joint": primitive.joint_rule,

@@ -14,7 +14,7 @@ from tinygrad_cnn.core.edges import EDITS, Edge, Node, Version
 from tinygrad_cnn.core.modes import MODE, OBSERVED, SILENT, Event, report, users_line
 from tinygrad_cnn.core.plans import Plan, requests
 from tinygrad_cnn.core.tensors import Tensor
-from tinygrad_cnn.errors import ArgumentTypeError, GradientError, ShapeError
+from tinygrad_cnn.errors import ArgumentTypeError, GradientError, ShapeError, TinygradCnnError
 
 _new_tensor = Tensor.__new__
 _new_node = Node.__new__
@@ -43,6 +43,7 @@ class Primitive:
         self.rules: dict[str, Callable[..., Any]] = {}
         self.joint_rule: Callable[..., Any] | None = None
         self.definition: Callable[..., Any] | None = None
+        self.costs: dict[str, Callable[..., Any]] = {}
         self.differentiable: list[str] = []
         self._bits = [0] * len(self.parameters)  # 1 << i for a differentiable input, 0 for a constant
         self._plans: dict[int, Plan] = {}
@@ -102,6 +103,16 @@ class Primitive:
         self.definition = definition
         self._plans.clear()
         return definition
+
+    def defcost(self, **costs: Callable[..., Any]) -> Primitive:
+        """Say what a call costs (`y`), and what the rule for each input does (by the input's name), for profiles.
+
+        A cost asks by name for inputs, `y` or `needs`, as rules do, gets the shapes and dtypes of arrays, and returns a
+        `profiling.Cost`; that of a rule may ask for its own input and for what the rule asks for. Without one, every
+        array is read or written once, and an elementwise operation does one thing for each element.
+        """
+        self.costs.update(costs)
+        return self
 
     def _refuse_name_clashes(self) -> None:
         names = [*self.parameters, *self.saves]
@@ -235,7 +246,7 @@ class Primitive:
         modules = tuple(MODE.modules)
         if isinstance(node, Node):
             node.trace = (line, modules)
-        report(Event("forward", self, args, output, node, seconds, line, modules, kwargs))
+        report(Event("forward", self, args, output, node, start, seconds, line, modules, kwargs))
         return output
 
     # ---- refusals
@@ -266,7 +277,8 @@ class Primitive:
             and "broadcast" in str(error)
         ):
             raise ShapeError(f"{self.name}: shapes do not broadcast against each other: {shapes}") from error
-        error.add_note(f"in {self.name}({shapes})")
+        if not isinstance(error, TinygradCnnError):  # those of this package name the operation themselves
+            error.add_note(f"in {self.name}({shapes})")
 
     def _labels(self, arrays: Sequence[Any]) -> list[str]:
         return self.parameters

@@ -6,18 +6,20 @@ plan turns it into the contributions (df/dx_i)^T g, which add up at the inputs' 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
-from tinygrad_cnn.core.edges import EDITS, Edge, Leaf, Node
+import numpy as np
+
+from tinygrad_cnn.core.edges import EDITS, Edge, Node
 from tinygrad_cnn.core.modes import MODE, OBSERVED, Event, report
+from tinygrad_cnn.core.ownership import is_sole
 from tinygrad_cnn.core.registry import OPS
 from tinygrad_cnn.errors import DTypeError, EditedInPlaceError, GradientError, GraphFreedError
 
-
-class _Pull(Protocol):
-    def __call__(self, g: Any, kept: Any, /) -> Sequence[Any]: ...
+_DONE = object()
+_Pull: TypeAlias = Callable[[Any, Any], Sequence[Any]]
 
 
 def sweep(
@@ -34,7 +36,7 @@ def sweep(
     record: run the rules on Tensors, so that the result can be differentiated again.
     retain: keep the graph's arrays for another sweep; without it each node is freed as soon as it has been used.
     """
-    order = _topological_order(roots)
+    order = _users_last(roots)
     wanted = None if inputs is None else frozenset(inputs)
     useful = None if wanted is None else _leading_to(wanted, order)  # node -> which of its inputs lead to a wanted edge
     observed = bool(MODE.flags & OBSERVED)
@@ -44,10 +46,8 @@ def sweep(
     for root, seed in zip(roots, seeds, strict=True):
         cotangents[root] = cotangents[root] + seed if root in cotangents else seed
 
-    for edge in order:
-        if type(edge) is Leaf:
-            continue
-        node: Node = edge  # type: ignore[assignment]
+    while order:
+        node = order.pop()
         g = cotangents.pop(node, None)
         if wanted is not None and node in wanted and g is not None:
             found[node] = g
@@ -69,9 +69,15 @@ def sweep(
         if record:
             pull, kept = plan.recorded(pull, node)
         if observed:
-            pull = _Observed(pull, node)
+            pull = _observed(pull, node)
         try:
-            for parent, gradient in zip(node.parents, pull(g, kept)):  # noqa: B905  (the plan made both of one length)
+            gradients = [*pull(g, kept)]
+            g = kept = None  # from here on only those hold an array who still need it
+            if not retain:
+                node.kept = None
+            gradients.reverse()
+            for parent in node.parents:
+                gradient = gradients.pop()
                 if gradient is None or parent is None:
                     continue
                 try:
@@ -80,58 +86,48 @@ def sweep(
                     fits = False
                 if not fits:
                     gradient = _fit(node, parent, gradient)
-                cotangents[parent] = cotangents[parent] + gradient if parent in cotangents else gradient
+                if parent in cotangents:
+                    gradient = _sum(cotangents.pop(parent), gradient)
+                cotangents[parent] = gradient
         except Exception as error:
             _explain(error, node)
             raise
-        if not retain:
-            node.kept = None
     if wanted is not None:
         found.update((leaf, cotangents[leaf]) for leaf in wanted if leaf in cotangents)
     return found
 
 
-def _topological_order(roots: Sequence[Edge]) -> list[Edge]:
-    """Every edge reachable from `roots`, each after all of its users (Kahn's algorithm)."""
-    pending: dict[Edge, int] = dict.fromkeys(roots, 0)  # how many users have not been placed yet
-    stack = list(pending)
-    while stack:
-        edge = stack.pop()
-        if type(edge) is Leaf:
-            continue
-        for parent in edge.parents:  # type: ignore[union-attr]
-            if parent in pending:
-                pending[parent] += 1
-            elif parent is not None:
-                pending[parent] = 1
-                stack.append(parent)
-    order: list[Edge] = []
-    ready = [root for root in dict.fromkeys(roots) if pending[root] == 0]
-    while ready:
-        edge = ready.pop()
-        order.append(edge)
-        if type(edge) is Leaf:
-            continue
-        for parent in edge.parents:  # type: ignore[union-attr]
-            if parent is None:
-                continue
-            left = pending[parent] - 1
-            if left:
-                pending[parent] = left
-            else:
-                ready.append(parent)
+def _users_last(roots: Sequence[Edge]) -> list[Node]:
+    """Every node reachable from `roots`, each before all of its users (a depth-first search, in postorder)."""
+    order: list[Node] = []
+    seen: set[Edge] = set()
+    ahead: list[Any] = list(roots)
+    while ahead:
+        edge = ahead.pop()
+        if edge is _DONE:  # with everything that the node below it depends on
+            order.append(ahead.pop())
+        elif type(edge) is Node and edge not in seen:
+            seen.add(edge)
+            ahead += (edge, _DONE, *edge.parents)
     return order
 
 
-def _leading_to(wanted: frozenset[Edge], order: list[Edge]) -> dict[Node, tuple[bool, ...]]:
+def _leading_to(wanted: frozenset[Edge], order: list[Node]) -> dict[Node, tuple[bool, ...]]:
     """The nodes with a wanted edge among their ancestors, and which of their inputs lead there."""
     leading: dict[Node, tuple[bool, ...]] = {}
-    for edge in reversed(order):
-        if type(edge) is Node:
-            mask = tuple(parent in wanted or parent in leading for parent in edge.parents)
-            if any(mask):
-                leading[edge] = mask
+    for node in order:
+        mask = tuple(parent in wanted or parent in leading for parent in node.parents)
+        if any(mask):
+            leading[node] = mask
     return leading
+
+
+def _sum(first: Any, second: Any) -> Any:
+    """Of two contributions to one cotangent: in the place of the first, where nobody else can see that."""
+    if isinstance(first, np.ndarray) and is_sole(first):
+        first += second
+        return first
+    return first + second
 
 
 def _fit(node: Node, parent: Edge, gradient: Any) -> Any:
@@ -164,17 +160,15 @@ def _explain(error: Exception, node: Node) -> None:
     error.add_note(f"in the backward rule of {node.plan.name}, for an output of shape {node.shape}{place}")
 
 
-class _Observed:
-    """A pull that reports itself."""
+def _observed(pull: _Pull, node: Node) -> _Pull:
+    """`pull`, reporting itself."""
 
-    def __init__(self, pull: _Pull, node: Node) -> None:
-        self.pull, self.node = pull, node
-
-    def __call__(self, g: Any, kept: Any, /) -> Sequence[Any]:
+    def reporting(g: Any, kept: Any) -> Sequence[Any]:
         start = perf_counter()
-        gradients = self.pull(g, kept)
+        gradients = pull(g, kept)
         seconds = perf_counter() - start
-        line, modules = getattr(self.node, "trace", (None, ()))
-        plan = self.node.plan
-        report(Event("rule", plan.primitive, (g,), tuple(gradients), self.node, seconds, line, modules))
+        line, modules = getattr(node, "trace", (None, ()))
+        report(Event("rule", node.plan.primitive, (g,), tuple(gradients), node, start, seconds, line, modules))
         return gradients
+
+    return reporting

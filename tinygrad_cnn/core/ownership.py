@@ -1,0 +1,51 @@
+"""Who else holds an array: what nobody else does may be written to, and given away without a copy.
+
+Every variable, container and view that leads to an array counts as a reference to it, so CPython's counts know. How
+many of them are due to the question itself differs between versions of Python; it is measured once, below.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+_of_array = _of_base = 1  # references while `is_sole` looks at an array held by one variable, and at its base
+
+
+def is_sole(array: Any) -> bool:
+    """Whether the one variable that is passed is all that leads to this array and its memory, and may write to it.
+
+    The memory belongs to the array itself, to one that it is a view of all of, or to a pool that has lent all of it out
+    (the attribute `lent_whole` of what it lies in says so).
+
+    Example:
+        >>> a = np.ones(3)
+        >>> is_sole(a)
+        True
+        >>> b = a[:2]
+        >>> is_sole(a), is_sole(b)
+        (False, False)
+    """
+    flags = array.flags
+    if getrefcount(array) != _of_array or type(array) is not np.ndarray or not flags.writeable:
+        return False
+    base = array.base
+    if type(base) is np.ndarray:
+        if getrefcount(base) != _of_base or base.size != array.size:
+            return False
+        base, flags = base.base, base.flags
+    return flags.owndata if base is None else hasattr(base, "lent_whole")
+
+
+def _measure() -> None:
+    global _of_array, _of_base
+    array, view = np.empty(2), np.empty(2).reshape(1, 2)
+    while not is_sole(array):
+        _of_array += 1
+    while not is_sole(view):
+        _of_base += 1
+
+
+_measure()
