@@ -7,9 +7,9 @@ from tinygrad_cnn import nn, optim, data, testing, viz
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinygrad_cnn import errors, nn, ops, optim
+from tinygrad_cnn import errors, kernels, nn, ops, optim
 from tinygrad_cnn.core import (
     Primitive,
     Tensor,
@@ -24,9 +24,12 @@ from tinygrad_cnn.core import (
 from tinygrad_cnn.ops import *  # noqa: F403
 from tinygrad_cnn.random import manual_seed
 
+if TYPE_CHECKING:
+    from tinygrad_cnn.profiling import profile
+
 __version__ = "0.1.0"
 
-_ON_DEMAND = ("data", "io", "testing", "train", "viz")  # they are imported when first named, not before
+_ON_DEMAND = ("data", "io", "profiling", "testing", "train", "viz")  # they are imported when first named, not before
 
 __all__ = [
     *ops.__all__,
@@ -37,6 +40,7 @@ __all__ = [
     "errors",
     "grad",
     "is_grad_enabled",
+    "kernels",
     "manual_seed",
     "nn",
     "no_grad",
@@ -44,6 +48,7 @@ __all__ = [
     "ops",
     "optim",
     "primitive",
+    "profile",
     "tensor",
 ]
 
@@ -51,4 +56,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _ON_DEMAND:
         return importlib.import_module(f"tinygrad_cnn.{name}")
+    if name == "profile":
+        return importlib.import_module("tinygrad_cnn.profiling").profile
     raise AttributeError(f"module 'tinygrad_cnn' has no attribute {name!r}")

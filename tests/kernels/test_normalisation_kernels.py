@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_cnn.kernels import Layout, normalise, normalise_grads
+from tinygrad_cnn.kernels import Layout, normalise, normalise_grads, normalise_relu, normalise_relu_grads
 from tinygrad_cnn.kernels.numpy import normalisation
 
 LAYOUTS = {
@@ -49,6 +49,18 @@ def test_the_formula_whatever_the_parts(layout: Layout, part: int, monkeypatch: 
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_relu_after_the_norm(layout: Layout) -> None:
+    x, g, w, b = drawn(layout)
+    y, mean, var = normalise(x, w, b, layout, 0.1)
+    above, *moments = normalise_relu(x, w, b, layout, 0.1)
+    for actual, expected in zip((above, *moments), (np.where(y > 0, y, 0), mean, var), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-12)
+    through = normalise_grads(np.where(y > 0, g, 0), x, w, layout, 0.1, mean, var)
+    for actual, expected in zip(normalise_relu_grads(g, x, w, b, layout, 0.1, mean, var), through, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_any_memory_layout_and_shape_of_the_same_size(layout: Layout) -> None:
     x, g, w, b = drawn(layout)
     y, mean, var = normalise(x, w, b, layout, 0.1)
@@ -56,7 +68,7 @@ def test_any_memory_layout_and_shape_of_the_same_size(layout: Layout) -> None:
     np.testing.assert_allclose(other, y, rtol=1e-12)
     gx, _, _ = normalise_grads(g, x, None, layout, 0.1, mean, var)
     flat, _, _ = normalise_grads(g.reshape(-1), x.reshape(-1), None, layout, 0.1, mean, var)
-    np.testing.assert_array_equal(flat, gx.reshape(-1))
+    np.testing.assert_allclose(flat, gx.reshape(-1), rtol=1e-10)
 
 
 def test_a_large_mean_costs_no_digits() -> None:

@@ -32,7 +32,7 @@ def pixels(window: Window, i: int, j: int) -> list[tuple[int, int]]:
 
 def maxima_by_formula(x: Array, window: Window) -> tuple[Array, Array]:
     y = np.empty((*x.shape[:2], *window.output_size), x.dtype)
-    index = np.empty(y.shape, np.intp)
+    index = np.empty(y.shape, np.int32)
     for n, c, i, j in np.ndindex(*y.shape):
         first = None
         for p, q in pixels(window, i, j):
@@ -142,7 +142,7 @@ def assert_max_pool2d_is_the_formula(x: Array, frame: Window) -> None:
     assert_array_equal(y, expected)
     assert_array_equal(index, where)
     assert y.dtype == x.dtype
-    assert index.dtype == np.intp
+    assert index.dtype == np.int32
     assert_array_equal(kernels.max_pool2d_gather(x, index), y)
 
 
@@ -208,6 +208,27 @@ def test_control_the_adjoint_notices_a_scatter_that_overwrites() -> None:
     form = np.vdot(kernels.max_pool2d_gather(x, index), g)
     assert form == np.vdot(x, kernels.max_pool2d_scatter(g, index, (3, 3)))
     assert form != np.vdot(x, overwritten)
+
+
+# ---- relu, then the maximum of windows side by side ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", [(2, 2), (3, 2), (1, 1)], ids=str)
+@pytest.mark.parametrize("values", FEW_VALUES, ids=str)
+def test_relu_max_pool2d_and_its_gradient_are_the_formulas(values: list[float], kernel: tuple[int, int]) -> None:
+    frame = window("pool", (7, 5), kernel, kernel, 0)
+    x = read_only(np.random.default_rng(0).choice(values, (2, 3, 7, 5)))
+    y, taps = kernels.relu_max_pool2d(x, frame)
+    best, index = maxima_by_formula(x, frame)
+    assert_array_equal(y, np.where(best < 0, 0, best))
+    assert taps.dtype == np.uint8
+    g, gx = np.full(y.shape, INF), np.zeros(x.shape)
+    for n, c, i, j in np.ndindex(*y.shape):
+        row, column = divmod(int(taps[n, c, i, j]), kernel[1])
+        p, q = i * kernel[0] + row, j * kernel[1] + column
+        assert p * 5 + q == index[n, c, i, j]
+        gx[n, c, p, q] = 0 if y[n, c, i, j] == 0 else INF
+    assert_array_equal(kernels.relu_max_pool2d_grad(read_only(g), read_only(y), read_only(taps), frame), gx)
 
 
 # ---- mean ------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, DTypeError, EditedInPlaceError, ShapeError
+from tinygrad_cnn.ops import normalisation
 
 X = np.random.default_rng(0).normal(3, 2, (4, 3, 5))
 
@@ -29,6 +30,25 @@ def test_evaluation_reads_them_and_leaves_them_alone() -> None:
     y = tg.batch_norm(tg.tensor(X), mean, var, eps=0.0)
     np.testing.assert_allclose(y.data, (X - mean[:, None]) / np.sqrt(var)[:, None])
     assert (mean.tolist(), var.tolist()) == ([1.0, 2.0, 3.0], [4.0, 1.0, 0.25])
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 5), (4, 3, 2, 5)], ids=str)
+def test_with_relu_as_one_operation(shape: tuple[int, ...], training: bool) -> None:
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(3, 2, shape), rng.normal(size=shape)
+    found = []
+    for fused in (True, False):
+        inputs = [tg.tensor(a, requires_grad=True) for a in (x, np.array([1.0, -0.5, 2.0]), np.array([0.1, 0.2, 0.0]))]
+        mean, var = np.array([3.0, 2.0, 1.0]), np.array([4.0, 1.0, 0.25])
+        norm = normalisation.batch_norm_relu if fused else tg.batch_norm
+        y = norm(inputs[0], mean, var, *inputs[1:], training=training)
+        y = y if fused else y.relu()
+        y.backward(tg.tensor(g))
+        found.append([y.data, mean, var, *(t.grad.data for t in inputs if t.grad is not None)])
+    assert len(found[0]) == 6
+    for actual, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_an_empty_batch_leaves_the_statistics_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial, update_wrapper
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tinygrad_cnn as tg
+from tinygrad_cnn.core.plans import requests
 from tinygrad_cnn.core.primitives import Primitive
 
 Array = NDArray[np.float64]
@@ -63,10 +65,28 @@ def slipped(primitive: Primitive, slip: Mapping[str, Rule], definition: Rule | N
     else:
         options = {name: getattr(primitive, name) for name in ("saves", "elementwise", "views")}
         copy = make(**options)(primitive.__wrapped__)
-    copy.defvjp(**{**primitive.rules, **slip})
+    if primitive.joint_rule:
+        copy.defvjp(jointly_slipped(primitive, slip), inputs=primitive.differentiable)
+    else:
+        copy.defvjp(**{**primitive.rules, **slip})
     if definition or primitive.definition:
         copy.define(definition or primitive.definition)
     return copy  # type: ignore[no-any-return]
+
+
+def jointly_slipped(primitive: Primitive, slip: Mapping[str, Rule]) -> Rule:
+    """The joint rule of `primitive`, with the cotangents of some inputs from other rules."""
+    rules = [primitive.joint_rule, *slip.values()]
+    asked = list(dict.fromkeys(name for rule in rules for name in requests(rule)))  # type: ignore[arg-type]
+
+    def joint(g: Any, *values: Any) -> list[Any]:
+        right, *wrong = (rule(g, *(values[asked.index(name)] for name in requests(rule))) for rule in rules)  # type: ignore[arg-type, misc]
+        exchanged = dict(zip(slip, wrong, strict=True))
+        return [exchanged.get(name, cotangent) for name, cotangent in zip(primitive.differentiable, right, strict=True)]
+
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("g", *asked)]
+    joint.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return joint
 
 
 def in_company(operation: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Mutable
 from typing import Any, Self, overload
 
 from tinygrad_cnn.errors import ArgumentTypeError
+from tinygrad_cnn.nn.fusion import run
 from tinygrad_cnn.nn.modules import Module
 
 
@@ -55,9 +56,7 @@ class Sequential(Module):
             setattr(self, name, module)
 
     def forward(self, input: Any) -> Any:
-        for module in self:
-            input = module(input)
-        return input
+        return run([*iter(self)], input)  # list(self) would count them first
 
     def append(self, module: Module) -> Self:
         """Add a Module at the end, and return the Sequential itself."""

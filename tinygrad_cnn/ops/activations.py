@@ -15,8 +15,8 @@ from tinygrad_cnn import kernels
 from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentError, ShapeError
-from tinygrad_cnn.ops.arithmetic import _mul, _neg, _where
-from tinygrad_cnn.ops.functions import _exp, _sigmoid, _tanh
+from tinygrad_cnn.ops.arithmetic import _neg, _where
+from tinygrad_cnn.ops.functions import _exp, _sigmoid, _tanh, in_one_pass
 from tinygrad_cnn.ops.shapes import _reshape, refuse_integers
 
 # ---- two lines that meet at 0
@@ -24,10 +24,16 @@ from tinygrad_cnn.ops.shapes import _reshape, refuse_integers
 
 @primitive(elementwise=True)
 def _prelu(x, w):
-    return kernels.select(x > 0, x, x * w)
+    return kernels.leaky_relu(x, w) if type(w) is float else kernels.select(x > 0, x, x * w)
 
 
-_prelu.defvjp(x=lambda g, x, w: _where(g, g * w, x > 0), w=lambda g, x: _where(0.0, g * x, x > 0))
+def _prelu_rule(g, x, w):
+    if type(w) is float and not isinstance(g, Tensor):
+        return kernels.leaky_relu_grad(g, x, w)
+    return _where(g, g * w, x > 0)
+
+
+_prelu.defvjp(x=_prelu_rule, w=lambda g, x: _where(0.0, g * x, x > 0))
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
@@ -69,7 +75,7 @@ def prelu(input: Any, weight: Any) -> Tensor:
 
 @primitive
 def _elu(x, alpha):
-    return kernels.select(x <= 0, alpha * np.expm1(np.minimum(x, 0)), x)
+    return kernels.elu(x, alpha)
 
 
 def _elu_rule(g, x, alpha):
@@ -88,7 +94,7 @@ def _softplus_rule(g, x, beta, threshold):
     return _where(g, g * _sigmoid(z), z > threshold)
 
 
-_elu.defvjp(x=_elu_rule)
+_elu.defvjp(x=in_one_pass("elu_grad", _elu_rule))
 _softplus.defvjp(x=_softplus_rule)
 
 
@@ -133,36 +139,53 @@ def _normal_cdf(x):
 
 
 @primitive
+def _gelu(x):
+    return kernels.gelu(x)
+
+
+@primitive
 def _gelu_tanh(x):
-    return x * (0.5 * np.tanh(_gelu_argument(x)) + 0.5)
+    return kernels.gelu_tanh(x)
+
+
+@primitive
+def _silu(x):
+    return kernels.silu(x)
 
 
 @primitive
 def _hardswish(x):
-    return x * np.clip(x / 6 + 0.5, 0, 1)
+    return kernels.hardswish(x)
 
 
 _SLOPE, _CUBE = math.sqrt(2 / math.pi), 0.044715
 
 
-def _gelu_argument(x):
-    return x * (x * x * (_SLOPE * _CUBE) + _SLOPE)
-
-
 def _gelu_tanh_rule(g, x):
     # y = x p with p = (1 + t) / 2, t = tanh u, so y' = p + x (1 - t^2) u' / 2
-    t = _tanh(_gelu_argument(x))
+    t = _tanh(x * (x * x * (_SLOPE * _CUBE) + _SLOPE))
     slope = x * x * (3 * _SLOPE * _CUBE) + _SLOPE
     return g * ((t + 1) * 0.5 + x * (1 - t * t) * slope * 0.5)
+
+
+def _silu_rule(g, x):
+    s = _sigmoid(x)
+    return g * (s * (x * (1 - s) + 1))
 
 
 def _hardswish_rule(g, x):
     return _where(0.0, _where(g * (x / 3 + 0.5), g, x < 3), x <= -3)
 
 
-_normal_cdf.defvjp(x=lambda g, x: g * (_exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))))  # the normal density
-_gelu_tanh.defvjp(x=_gelu_tanh_rule)
-_hardswish.defvjp(x=_hardswish_rule)
+def _normal_density(x):
+    return _exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+
+
+_normal_cdf.defvjp(x=lambda g, x: g * _normal_density(x))
+_gelu.defvjp(x=in_one_pass("gelu_grad", lambda g, x: g * (_normal_cdf(x) + x * _normal_density(x))))
+_gelu_tanh.defvjp(x=in_one_pass("gelu_tanh_grad", _gelu_tanh_rule))
+_silu.defvjp(x=in_one_pass("silu_grad", _silu_rule))
+_hardswish.defvjp(x=in_one_pass("hardswish_grad", _hardswish_rule))
 
 
 def gelu(input: Any, approximate: str = "none") -> Tensor:
@@ -179,7 +202,7 @@ def gelu(input: Any, approximate: str = "none") -> Tensor:
     refuse_integers("gelu", input)
     if approximate not in ("none", "tanh"):
         raise ArgumentError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    return _gelu_tanh(input) if approximate == "tanh" else _mul(input, _normal_cdf(input))
+    return _gelu_tanh(input) if approximate == "tanh" else _gelu(input)
 
 
 def silu(input: Any) -> Tensor:
@@ -189,7 +212,7 @@ def silu(input: Any) -> Tensor:
     functions".
     """
     refuse_integers("silu", input)
-    return _mul(input, _sigmoid(input))
+    return _silu(input)
 
 
 def hardswish(input: Any) -> Tensor:

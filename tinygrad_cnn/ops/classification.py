@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Tensor
@@ -18,7 +19,7 @@ from tinygrad_cnn.ops.arithmetic import _mul, _neg, _where
 from tinygrad_cnn.ops.functions import _exp
 from tinygrad_cnn.ops.indexing import _take_along_dim
 from tinygrad_cnn.ops.losses import constant_factor, reduced, refuse_other_reductions
-from tinygrad_cnn.ops.reductions import _sum
+from tinygrad_cnn.ops.reductions import _mean, _sum
 from tinygrad_cnn.ops.shapes import _reshape, cast, dim_of, refuse_integers
 
 
@@ -60,7 +61,7 @@ def log_softmax(input: Any, dim: int) -> Tensor:
     return _log_softmax(input, dim_of("log_softmax", dim, len(input.shape)))
 
 
-# ---- cross entropy per example, fused: forward keeps the probabilities p, and the rule is p - target
+# ---- cross entropy, its mean and one by one, fused: forward keeps the probabilities p, and the rule is p - target
 
 
 def _probabilities(x):
@@ -80,6 +81,11 @@ def _places(labels):
 
 @primitive(saves=("p",))
 def _cross_entropy(x, labels):
+    return kernels.cross_entropy(x, labels)
+
+
+@primitive(saves=("p",))
+def _cross_entropies(x, labels):
     p, log_total = _probabilities(x)
     return log_total[:, 0] - x[_places(labels)], p
 
@@ -90,7 +96,7 @@ def _cross_entropy_soft(x, target):
     return (target * (log_total - x)).sum(axis=1), p
 
 
-def _cross_entropy_rule(g, p, labels):
+def _cross_entropies_rule(g, p, labels):
     d = p * g[:, None]
     d[_places(labels)] -= g
     return d
@@ -105,7 +111,8 @@ def _cross_entropy_target_rule(g, p, x):
     return -g[:, None] * _log_softmax(x, 1)
 
 
-_cross_entropy.defvjp(x=_cross_entropy_rule)
+_cross_entropy.defvjp(x=lambda g, p, labels: kernels.cross_entropy_grad(g, p, labels))
+_cross_entropies.defvjp(x=_cross_entropies_rule)
 _cross_entropy_soft.defvjp(x=_cross_entropy_soft_rule, target=_cross_entropy_target_rule)
 
 
@@ -114,9 +121,14 @@ def _picked(x, labels):
     return _reshape(_take_along_dim(x, labels[:, None], 1), labels.shape)
 
 
+@_cross_entropies.define
+def _cross_entropies_definition(x, labels):
+    return _neg(_picked(_log_softmax(x, 1), labels))
+
+
 @_cross_entropy.define
 def _cross_entropy_definition(x, labels):
-    return _neg(_picked(_log_softmax(x, 1), labels))
+    return _mean(_cross_entropies_definition(x, labels), (0,), False)
 
 
 @_cross_entropy_soft.define
@@ -172,7 +184,9 @@ def cross_entropy(
         soft[_places(np.asarray(labels))] += 1 - label_smoothing
         losses = _cross_entropy_soft(x, soft if class_weights is None else soft * class_weights)
         return _over_labels(losses, None, class_weights, labels, ignored, reduction, input)
-    return _over_labels(_cross_entropy(x, labels), class_weights, class_weights, labels, ignored, reduction, input)
+    if reduction == "mean" and len(x.shape) == 2 and x.shape[0] and class_weights is None and ignored is None:
+        return _cross_entropy(x, labels)  # the everyday call
+    return _over_labels(_cross_entropies(x, labels), class_weights, class_weights, labels, ignored, reduction, input)
 
 
 def nll_loss(

@@ -5,14 +5,28 @@ Each rule is g f'(x), written with whichever of x and y = f(x) makes it cheapest
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.registry import register
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import DTypeError
+
+
+def in_one_pass(kernel: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+    """The rule, which a kernel computes in one pass over memory where no derivative of it will be asked for."""
+
+    @wraps(rule)
+    def either(g, *kept):
+        return rule(g, *kept) if isinstance(g, Tensor) else getattr(kernels, kernel)(g, *kept)
+
+    return either
+
 
 # ---- exponentials and roots
 
@@ -49,15 +63,12 @@ def _rsqrt(x):
 
 @primitive(elementwise=True)
 def _tanh(x):
-    return np.tanh(x)
+    return kernels.tanh(x)
 
 
 @primitive(elementwise=True)
 def _sigmoid(x):
-    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is 0, and right
-        e = np.exp(x * -1.0)  # -1.0, because uint8 has no minus
-    e += 1
-    return 1 / e
+    return kernels.sigmoid(x)
 
 
 _exp.defvjp(x=lambda g, y: g * y)
@@ -66,8 +77,8 @@ _log.defvjp(x=lambda g, x: g / x)
 _log1p.defvjp(x=lambda g, x: g / (x + 1))
 _sqrt.defvjp(x=lambda g, y: g / (2 * y))
 _rsqrt.defvjp(x=lambda g, y: g * (y * y * y * -0.5))
-_tanh.defvjp(x=lambda g, y: g * (1 - y * y))
-_sigmoid.defvjp(x=lambda g, y: g * (y * (1 - y)))
+_tanh.defvjp(x=in_one_pass("tanh_grad", lambda g, y: g * (1 - y * y)))
+_sigmoid.defvjp(x=in_one_pass("sigmoid_grad", lambda g, y: g * (y * (1 - y))))
 
 # ---- trigonometry, in radians
 
@@ -119,7 +130,12 @@ def _abs(x):
 
 @primitive
 def _relu(x):
-    return np.maximum(x, 0)
+    return kernels.relu(x)
+
+
+@primitive
+def _relu_grad(g, output):
+    return kernels.relu_grad(g, output)
 
 
 @primitive
@@ -138,7 +154,13 @@ def _round(x, decimals):
 
 
 _abs.defvjp(x=lambda g, x: g * _sign(x))
-_relu.defvjp(x=lambda g, y: g * (y != 0))  # y is positive, 0 or NaN
+_relu.defvjp(x=lambda g, y: _relu_grad(g, _steps(y)))
+_relu_grad.defvjp(g=lambda u, output: _relu_grad(u, output))
+
+
+def _steps(y):
+    """As a constant: where y is above 0 changes in steps, whose derivative is 0 wherever it exists."""
+    return y.data if isinstance(y, Tensor) else y
 
 
 def exp(input: Any) -> Tensor:

@@ -9,27 +9,41 @@ dimensions (one for each image), group norm the channels of a group with H, W, i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.decorator import primitive
+from tinygrad_cnn.core.primitives import Primitive
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from tinygrad_cnn.kernels import Layout
-from tinygrad_cnn.ops.functions import _sqrt
+from tinygrad_cnn.ops.functions import _relu, _sqrt
 from tinygrad_cnn.ops.reductions import _sum
 from tinygrad_cnn.ops.shapes import _reshape, refuse_integers
 
 
 @primitive(saves=("mean", "var"))
-def _normalise(x, w, b, layout, eps, moments=None):
+def _normalise(x, w, b, layout, eps, track=None):
     y, mean, var = kernels.normalise(x, w, b, layout, eps)
-    if moments is not None:  # batch norm's running statistics want them too
-        moments[:] = mean, var
+    if track is not None:  # the running statistics want them too
+        track(mean, var)
     return y, mean, var
+
+
+@primitive(saves=("mean", "var"))
+def _normalise_relu(x, w, b, layout, eps, track=None):
+    y, mean, var = kernels.normalise_relu(x, w, b, layout, eps)
+    if track is not None:
+        track(mean, var)
+    return y, mean, var
+
+
+@primitive
+def _scale_channels(x, scale, shift):
+    return kernels.scale_channels(x, scale, shift)
 
 
 def _normalise_rule(g, x, w, b, layout, eps, mean, var):
@@ -37,11 +51,31 @@ def _normalise_rule(g, x, w, b, layout, eps, mean, var):
     return gx, None if w is None else gw.reshape(w.shape), None if b is None else gb.reshape(b.shape)
 
 
+def _normalise_relu_rule(g, x, w, b, layout, eps, mean, var):
+    gx, gw, gb = kernels.normalise_relu_grads(g, x, w, b, layout, eps, mean, var)
+    return gx, None if w is None else gw.reshape(w.shape), None if b is None else gb.reshape(b.shape)
+
+
 _normalise.defvjp(_normalise_rule, inputs=("x", "w", "b"))
+_normalise_relu.defvjp(_normalise_relu_rule, inputs=("x", "w", "b"))
+_scale_channels.defvjp(
+    x=lambda g, scale: g * _beside_channels(scale, g),
+    scale=lambda g, x: _channel_sums(g * x),
+    shift=lambda g: _channel_sums(g),
+)
+
+
+def _beside_channels(vector, x):
+    """vector (C) in a shape that broadcasts to x (N, C, ...)."""
+    return _reshape(vector, (x.shape[1], *(1 for _ in x.shape[2:])))
+
+
+def _channel_sums(g):
+    return _sum(g, (0, *range(2, len(g.shape))), False)
 
 
 @_normalise.define
-def _normalise_definition(x, w, b, layout, eps, moments=None):
+def _normalise_definition(x, w, b, layout, eps, track=None):
     seen = _reshape(x, layout.view)
     n = layout.group_size or 1  # there is nothing to sum in groups of nothing
     centred = seen - _sum(seen, layout.axes, True) / n
@@ -51,6 +85,11 @@ def _normalise_definition(x, w, b, layout, eps, moments=None):
     if b is not None:
         y = y + _reshape(b, layout.scale)
     return _reshape(y, x.shape)
+
+
+@_normalise_relu.define
+def _normalise_relu_definition(x, w, b, layout, eps, track=None):
+    return _relu(_normalise_definition(x, w, b, layout, eps))
 
 
 def batch_norm(
@@ -80,10 +119,44 @@ def batch_norm(
         >>> batch_norm(Tensor([[1.0], [3.0]]), None, None, training=True, eps=1e-12).tolist()
         [[-1.0], [1.0]]
     """
+    y = _by_batch(_normalise, input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return _by_running("batch_norm", input, running_mean, running_var, weight, bias, eps) if y is None else y
+
+
+def batch_norm_relu(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """`relu(batch_norm(...))`, in training as one operation.
+
+    Shapes and Raises: as `batch_norm` has them. Gradient: that of `batch_norm` for g where the result is above 0.
+    """
+    y = _by_batch(_normalise_relu, input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return _relu(_by_running("batch_norm", input, running_mean, running_var, weight, bias, eps)) if y is None else y
+
+
+def _by_batch(
+    normalise: Primitive,
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor | None:
+    """Batch norm in training, None otherwise."""
     running = {"running_mean": running_mean, "running_var": running_var}
     _check("batch_norm", input, 2, running | {"weight": weight, "bias": bias})
     if not training:
-        return _by_running("batch_norm", input, running_mean, running_var, weight, bias, eps)
+        return None
     N, C, P = _flat_size(input)
     if N * P == 1:
         raise ShapeError(
@@ -93,13 +166,8 @@ def batch_norm(
     if eps <= 0:
         raise ArgumentError(f"batch_norm: eps must be positive in training, got {eps}")
     layout = Layout((N, C, P), (0, 2), (1, C, 1)) if P != 1 else Layout((N, C), (0,), (1, C))
-    moments: list[Any] = []
-    y = _normalise(input, weight, bias, layout, eps, moments)
-    if running_mean is not None and N * P:
-        mean, var = (moment.reshape(C) for moment in moments)
-        _update(running_mean, mean, momentum)
-        _update(running_var, var * (N * P / (N * P - 1)), momentum)
-    return y
+    track = _tracking(running_mean, running_var, momentum, N, N * P) if running_mean is not None else None
+    return normalise(input, weight, bias, layout, eps, track)
 
 
 def instance_norm(
@@ -127,13 +195,8 @@ def instance_norm(
     N, C, P = _flat_size(input)
     if P == 1:
         raise ShapeError(f"instance_norm: expects more than 1 value per channel, got input {tuple(input.shape)}")
-    moments: list[Any] = []
-    y = _normalise(input, weight, bias, Layout((N, C, P), (2,), (1, C, 1)), eps, moments)
-    if running_mean is not None and N * P:
-        mean, var = (moment.reshape(N, C).mean(axis=0) for moment in moments)
-        _update(running_mean, mean, momentum)
-        _update(running_var, var * (P / (P - 1)), momentum)
-    return y
+    track = _tracking(running_mean, running_var, momentum, N, P) if running_mean is not None else None
+    return _normalise(input, weight, bias, Layout((N, C, P), (2,), (1, C, 1)), eps, track)
 
 
 def layer_norm(
@@ -199,8 +262,21 @@ def _by_running(
     if weight is not None:
         scale = weight * scale
     shift = scale * -mean if bias is None else bias - scale * mean
-    shape = (input.shape[1], *(1 for _ in input.shape[2:]))
-    return input * _reshape(scale, shape) + _reshape(shift, shape)
+    return _scale_channels(input, scale, shift)
+
+
+def _tracking(
+    running_mean: Any, running_var: Any, momentum: float, batch: int, count: int
+) -> Callable[[Any, Any], None] | None:
+    """What puts means and variances, of groups of `count` elements, into running statistics; None for no element."""
+
+    def track(mean: Any, var: Any) -> None:
+        channels = running_mean.shape[0]
+        mean, var = (moment.reshape(-1, channels).mean(axis=0) for moment in (mean, var))
+        _update(running_mean, mean, momentum)
+        _update(running_var, var * (count / (count - 1)), momentum)
+
+    return track if batch * count else None
 
 
 def _update(running: Any, batch: Any, momentum: float) -> None:

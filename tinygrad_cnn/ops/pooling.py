@@ -177,7 +177,7 @@ def _maximum(input: Any, frame: Window, return_indices: bool) -> Any:
     if not return_indices:
         return _max_pool2d(input, frame)
     _, index = kernels.max_pool2d(input.data if isinstance(input, Tensor) else input, frame)
-    return _max_pool2d_gather(input, index), Tensor(index)
+    return _max_pool2d_gather(input, index), Tensor(index.astype(np.int64))
 
 
 # ---- one axis as a plane of one row

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.dtypes import as_array
 from tinygrad_cnn.core.registry import register
@@ -28,10 +29,14 @@ def _mT(x):  # noqa: N802
 
 @primitive
 def _linear(x, w, b):
-    y = np.matmul(x, w.T)
-    if b is not None:
-        y += b
-    return y
+    _refuse_unfit(x, w, b)
+    return kernels.linear(x, w, b, False)
+
+
+@primitive
+def _linear_relu(x, w, b):
+    _refuse_unfit(x, w, b)
+    return kernels.linear(x, w, b, True)
 
 
 def _rows(x):
@@ -39,12 +44,20 @@ def _rows(x):
     return _reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _linear_weight_rule(g, x):
-    return _matmul(_mT(_rows(g)), _rows(x))  # (O, R) (R, I) -> (O, I)
+def _linear_rule(g, x, w, needs):
+    if not isinstance(g, Tensor):
+        return kernels.linear_grads(g, x, w, None, needs)
+    return (
+        _linear(g, _mT(w), None) if needs[0] else None,
+        _matmul(_mT(_rows(g)), _rows(x)) if needs[1] else None,  # (O, R) (R, I) -> (O, I)
+        _sum(_rows(g), (0,), False) if needs[2] else None,
+    )
 
 
-def _linear_bias_rule(g):
-    return _sum(_rows(g), (0,), False)
+def _linear_relu_rule(g, x, w, y, needs):
+    if not isinstance(g, Tensor):
+        return kernels.linear_grads(g, x, w, y, needs)
+    return _linear_rule(g * (y != 0), x, w, needs)
 
 
 # y_ij = sum_k a_ik b_kj, so dJ/da_ik = sum_j g_ij b_kj and dJ/db_kj = sum_i a_ik g_ij; copies of a batch add up.
@@ -53,7 +66,9 @@ _matmul.defvjp(
     b=lambda g, a, b_shape: sum_to(_matmul(_mT(a), g), b_shape),
 )
 _mT.defvjp(x=lambda g: _mT(g))
-_linear.defvjp(x=lambda g, w: _linear(g, _mT(w), None), w=_linear_weight_rule, b=_linear_bias_rule)
+# Rules of whole layers: on arrays a kernel, and where the pass itself is recorded, operations that differentiate again.
+_linear.defvjp(_linear_rule, inputs=["x", "w", "b"])
+_linear_relu.defvjp(_linear_relu_rule, inputs=["x", "w", "b"])
 
 
 def matmul(input: Any, other: Any) -> Tensor:
@@ -96,18 +111,30 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
 
     Raises: ShapeError where the sizes do not fit, DTypeError where the dtypes differ.
     """
-    if len(weight.shape) != 2:
-        raise ShapeError(f"linear: expects a weight (out_features, in_features), got shape {weight.shape}")
-    if not input.shape or input.shape[-1] != weight.shape[1]:
-        features = input.shape[-1] if input.shape else "no"
-        raise ShapeError(
-            f"linear: weight expects {weight.shape[1]} features, input has {features} "
-            f"(input {input.shape}, weight {weight.shape}); pass in_features={features}"
-        )
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(f"linear: expects a bias of shape {weight.shape[:1]}, got {bias.shape}")
-    refuse_mixed_dtypes("linear", input, weight, *(() if bias is None else (bias,)))
     return _linear(input, weight, bias)
+
+
+def linear_relu(input: Any, weight: Any, bias: Any = None) -> Tensor:
+    """max(x W^T + b, 0): `relu(linear(...))` as one operation, which keeps one array less and runs over it once less.
+
+    Shapes, Gradient and Raises: as those two have them.
+    """
+    return _linear_relu(input, weight, bias)
+
+
+def _refuse_unfit(x, w, b):
+    if w.ndim != 2:
+        raise ShapeError(f"linear: expects a weight (out_features, in_features), got shape {w.shape}")
+    if not x.ndim or x.shape[-1] != w.shape[1]:
+        features = x.shape[-1] if x.ndim else "no"
+        raise ShapeError(
+            f"linear: weight expects {w.shape[1]} features, input has {features} "
+            f"(input {x.shape}, weight {w.shape}); pass in_features={features}"
+        )
+    if b is not None and b.shape != w.shape[:1]:
+        raise ShapeError(f"linear: expects a bias of shape {w.shape[:1]}, got {b.shape}")
+    if x.dtype is not w.dtype or (b is not None and b.dtype is not w.dtype):
+        refuse_mixed_dtypes("linear", *([x, w] if b is None else [x, w, b]))
 
 
 def refuse_mixed_dtypes(operation: str, *operands: Any) -> None:

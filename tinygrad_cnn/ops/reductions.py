@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.decorator import primitive
 from tinygrad_cnn.core.methods import Dims
 from tinygrad_cnn.core.registry import register
@@ -21,6 +22,8 @@ from tinygrad_cnn.ops.shapes import _broadcast_to, _reshape, dim_of, refuse_inte
 
 @primitive
 def _sum(x, dims, keepdim):
+    if dims == (0, 2, 3) and x.ndim == 4 and not keepdim and x.dtype.kind == "f":
+        return kernels.channel_sums(x)
     return np.sum(x, axis=dims, keepdims=keepdim, dtype=np.int64 if x.dtype.kind == "u" else None)
 
 

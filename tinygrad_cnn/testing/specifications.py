@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tinygrad_cnn import kernels, ops
 from tinygrad_cnn.core.primitives import Primitive
+from tinygrad_cnn.geometry import window
 from tinygrad_cnn.ops import (
     activations,
     aggregates,
@@ -26,6 +27,7 @@ from tinygrad_cnn.ops import (
     classification,
     contractions,
     convolution,
+    convolution_layers,
     functions,
     indexing,
     losses,
@@ -174,6 +176,13 @@ def _linear_arguments(draw: Any) -> tuple[Any, Any, Any]:
 
 
 @st.composite
+def _pooled_convolutions(draw: Any) -> tuple[Any, ...]:
+    *arguments, frame, groups = draw(convolutions("xwb"))
+    kernel = [draw(st.integers(1, min(2, size))) for size in frame.output_size]
+    return *arguments, frame, groups, window("max_pool2d", frame.output_size, kernel, kernel, 0)
+
+
+@st.composite
 def _max_pooled(draw: Any, adjoint: bool = False) -> tuple[Any, ...]:
     x, frame = draw(poolings())
     y, index = kernels.max_pool2d(x, frame)
@@ -237,6 +246,7 @@ TABLE = [
     *(Specification(p, _one()) for p in (functions._sin, functions._cos, functions._atan)),
     *(Specification(p, _FRACTIONS) for p in (functions._tan, functions._asin, functions._acos)),
     *(Specification(p, _one("integers")) for p in (functions._relu, functions._abs)),
+    Specification(functions._relu_grad, st.tuples(arrays((2, 3)), st.just(np.array([[0, 1, 2], [1, 0, 0]])))),
     *(
         Specification(p, _one("positive"))
         for p in (functions._log, functions._log1p, functions._sqrt, functions._rsqrt)
@@ -301,11 +311,13 @@ TABLE = [
     ),
     Specification(products._matmul, matrices()),
     Specification(products._mT, st.tuples(arrays(any_shape(2, 3)))),
-    Specification(products._linear, _linear_arguments()),
+    *(Specification(p, _linear_arguments()) for p in (products._linear, products._linear_relu)),
     # convolution
     Specification(convolution._conv2d, convolutions("xwb")),
     Specification(convolution._conv2d_input_grad, convolutions("gw")),
     Specification(convolution._conv2d_weight_grad, convolutions("xg")),
+    Specification(convolution_layers._conv2d_relu, convolutions("xwb")),
+    Specification(convolution_layers._conv2d_relu_max_pool2d, _pooled_convolutions()),
     Specification(convolution._unfold, _unfolded()),
     Specification(convolution._fold, _unfolded(adjoint=True)),
     # pooling
@@ -321,7 +333,8 @@ TABLE = [
     Specification(padding._fold_border, _bordered(adjoint=True)),
     # classification
     *(Specification(p, _softmax_arguments()) for p in (classification._softmax, classification._log_softmax)),
-    Specification(classification._cross_entropy, scores()),
+    Specification(classification._cross_entropies, scores()),
+    Specification(classification._cross_entropy, st.tuples(arrays((2, 3)), st.just(np.array([2, 0])))),
     Specification(classification._cross_entropy_soft, scores(soft=True)),
     # activations: "distinct" values are never at a kink
     Specification(activations._prelu, broadcastable(("distinct", "any"))),
@@ -329,10 +342,13 @@ TABLE = [
     Specification(activations._softplus, _one("distinct"), options={"beta": 1.5, "threshold": 2.0}),
     *(
         Specification(p, _one("distinct"))
-        for p in (activations._normal_cdf, activations._gelu_tanh, activations._hardswish)
+        for p in (activations._normal_cdf, activations._gelu, activations._gelu_tanh, activations._silu)
     ),
+    Specification(activations._hardswish, _one("distinct")),
     # normalisation
     Specification(normalisation._normalise, normalisations()),
+    Specification(normalisation._normalise_relu, normalisations()),
+    Specification(normalisation._scale_channels, st.tuples(arrays((2, 3, 2)), arrays((3,)), arrays((3,)))),
     # losses
     Specification(losses._squared_difference, _PAIR),
     Specification(losses._smooth_l1, _PAIR, options={"beta": 0.7}),

@@ -37,7 +37,7 @@ _R1: Ratio = (
     ),
     (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
 )
-_R2: Ratio = (
+MIDDLE: Ratio = (
     (
         *(2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1),
         *(2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3),
@@ -81,7 +81,7 @@ def _erfc(z: NDArray[Any]) -> NDArray[Any]:
     z = np.minimum(z, ZERO)
     squares = z * z
     gauss = np.exp(-squares)
-    y: NDArray[Any] = gauss * _value(_R2, z)
+    y: NDArray[Any] = gauss * _value(MIDDLE, z)
     if z.dtype == np.float32:  # outside its interval R2 is still right to 5e-12, as far as float32 does not underflow
         return y
     y = np.where(z <= SMALL, 1 - z * _value(_R1, squares), y)

@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_cnn.kernels.numpy.activations import relu, relu_grad
+
 PART = 1 << 21  # bytes of x in a part
 
 
@@ -118,6 +120,44 @@ def normalise_grads(
         out -= sums / layout.group_size
         out *= factor
     return gx.reshape(x.shape), gw, gb
+
+
+def normalise_relu(
+    x: NDArray[Any], w: NDArray[Any] | None, b: NDArray[Any] | None, layout: Layout, eps: float
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """relu(y), mean and var, as of `normalise`."""
+    y, mean, var = normalise(x, w, b, layout, eps)
+    return relu(y), mean, var
+
+
+def normalise_relu_grads(
+    g: NDArray[Any],
+    x: NDArray[Any],
+    w: NDArray[Any] | None,
+    b: NDArray[Any] | None,
+    layout: Layout,
+    eps: float,
+    mean: NDArray[Any],
+    var: NDArray[Any],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """gx, gw and gb of `normalise_relu`: where y > 0 is found again from x."""
+    y, _, _ = normalise(x, w, b, layout, eps)
+    return normalise_grads(relu_grad(g, y), x, w, layout, eps, mean, var)
+
+
+def scale_channels(x: NDArray[Any], scale: NDArray[Any], shift: NDArray[Any]) -> NDArray[Any]:
+    """x scale + shift, with one number for each channel.
+
+    Shapes: x (N, C, ...), scale and shift (C,) -> as x. Dtype: that of all three.
+
+    Example:
+        >>> scale_channels(np.ones((1, 2)), np.array([2.0, 3.0]), np.array([0.0, 1.0])).tolist()
+        [[2.0, 4.0]]
+    """
+    shape = (len(scale), *(1 for _ in x.shape[2:]))
+    y: NDArray[Any] = x * scale.reshape(shape)
+    y += shift.reshape(shape)
+    return y
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------

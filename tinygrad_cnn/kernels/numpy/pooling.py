@@ -31,13 +31,13 @@ from tinygrad_cnn.kernels.numpy.padding import crop, pad
 # ---- maximum ---------------------------------------------------------------------------------------------------------
 
 
-def max_pool2d(x: NDArray[Any], window: Window) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def max_pool2d(x: NDArray[Any], window: Window) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """The maximum of every window and the position h W + w, in its input plane, of the first one in row-major order.
 
     NaN counts as larger than all before it, so that the last one wins, as in PyTorch. The padding is never chosen, even
     by a window of nothing but -inf: every window must read a pixel, which the caller checks.
 
-    Shapes: x (N, C, H, W) -> y and index (N, C, OH, OW). Dtype: that of x; index is intp.
+    Shapes: x (N, C, H, W) -> y and index (N, C, OH, OW). Dtype: that of x; index is int32.
 
     Example:
         >>> from tinygrad_cnn.geometry import window
@@ -52,7 +52,7 @@ def max_pool2d(x: NDArray[Any], window: Window) -> tuple[NDArray[Any], NDArray[n
     return y, index
 
 
-def max_pool2d_gather(x: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
+def max_pool2d_gather(x: NDArray[Any], index: NDArray[Any]) -> NDArray[Any]:
     """The elements of each plane at the positions in `index`.
 
     Shapes: x (N, C, H, W), index (N, C, OH, OW) -> (N, C, OH, OW). Dtype: that of x.
@@ -60,7 +60,7 @@ def max_pool2d_gather(x: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
     return x.reshape(-1).take(_flat(index, x.shape[2] * x.shape[3])).reshape(index.shape)
 
 
-def max_pool2d_scatter(g: NDArray[Any], index: NDArray[np.intp], size: tuple[int, int]) -> NDArray[Any]:
+def max_pool2d_scatter(g: NDArray[Any], index: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Planes of zeros to which g is added at the positions in `index`, as often as they occur.
 
     Shapes: g and index (N, C, OH, OW), size (H, W) -> (N, C, H, W). Dtype: that of g.
@@ -72,7 +72,7 @@ def max_pool2d_scatter(g: NDArray[Any], index: NDArray[np.intp], size: tuple[int
 
 def _first_maximum(
     x: NDArray[Any], window: Window, beats: Callable[[Any, Any], Any]
-) -> tuple[NDArray[Any], NDArray[np.intp]]:
+) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """y and index as in `max_pool2d`, `beats` being the strict comparison that decides.
 
     An offset is a position less that of the window's first tap: it grows from tap to tap, in row-major order. A tap
@@ -111,16 +111,16 @@ def greater_or_nan(rival: NDArray[Any], best: NDArray[Any]) -> NDArray[np.bool_]
 
 
 @lru_cache(1024)
-def _positions(window: Window) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _positions(window: Window) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """For each window (OH, OW), the position of its first tap and of the first that is not padding."""
     axes = zip(window.output_size, window.stride, window.padding, strict=True)
-    i, j = (np.arange(count) * step - before for count, step, (before, _) in axes)
+    i, j = (np.arange(count, dtype=np.int32) * step - before for count, step, (before, _) in axes)
     p, q = (np.where(start < 0, start % d, start) for start, d in zip((i, j), window.dilation, strict=True))
     W = window.size[1]
     return i[:, None] * W + j, p[:, None] * W + q
 
 
-def _flat(index: NDArray[np.intp], plane: int) -> NDArray[np.intp]:
+def _flat(index: NDArray[Any], plane: int) -> NDArray[np.intp]:
     """Positions in a plane -> positions in the whole array (N, C, plane), as one vector."""
     N, C, OH, OW = index.shape
     starts = np.arange(0, N * C * plane, plane)
@@ -170,3 +170,35 @@ def avg_pool2d_input_grad(
 def _divisor(divisor: int | NDArray[np.intp] | None, window: Window, dtype: np.dtype[Any]) -> Any:
     """In the dtype of what it divides: float32 over int64 would be float64."""
     return dtype.type(window.kernel[0] * window.kernel[1]) if divisor is None else np.asarray(divisor, dtype)
+
+
+# ---- relu, then the maximum of windows side by side ------------------------------------------------------------------
+
+
+def relu_max_pool2d(x: NDArray[Any], pool: Window) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """relu(x) pooled by its maxima, and which of its window's taps, counted row by row, each maximum of x is.
+
+    pool: at most 256 taps, no padding, and windows that do not overlap: the stride is the kernel's size.
+
+    Shapes: x (N, C, H, W) -> y and taps (N, C, OH, OW). Ties and NaN as in `max_pool2d`.
+
+    Example:
+        >>> from tinygrad_cnn.geometry import window
+        >>> x = np.array([[[[1.0, 5.0, -1.0, -2.0], [5.0, 2.0, -1.0, -3.0]]]])
+        >>> y, taps = relu_max_pool2d(x, window("max_pool2d", (2, 4), 2, stride=2, padding=0))
+        >>> y.tolist(), taps.tolist()
+        ([[[[5.0, 0.0]]]], [[[[1, 0]]]])
+    """
+    best, index = max_pool2d(x, pool)
+    row, column = np.divmod(index - _positions(pool)[0], pool.size[1])
+    return np.maximum(best, 0, out=best), (row * pool.kernel[1] + column).astype(np.uint8)
+
+
+def relu_max_pool2d_grad(g: NDArray[Any], y: NDArray[Any], taps: NDArray[np.uint8], pool: Window) -> NDArray[Any]:
+    """The gradient of <relu_max_pool2d(x), g> in x: g at the maxima above 0 (or NaN), 0 at all other pixels.
+
+    Shapes: g, y and taps (N, C, OH, OW) -> (N, C, H, W). Dtype: that of g.
+    """
+    row, column = np.divmod(taps.astype(np.int32), pool.kernel[1])
+    index = _positions(pool)[0] + row * pool.size[1] + column
+    return max_pool2d_scatter(np.where(y <= 0, 0, g), index, pool.size)

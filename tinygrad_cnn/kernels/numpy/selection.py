@@ -39,10 +39,10 @@ def select(condition: Any, a: Any, b: Any) -> NDArray[Any]:
 
 
 def _is_plain(condition: Any, array: Any, other: Any) -> bool:
-    """Whether all are contiguous and of one shape, and the numbers of one floating-point dtype (or one a float)."""
+    """Whether all are of one shape, and the numbers of one floating-point dtype (or one a float)."""
     if not isinstance(array, np.ndarray) or array.size <= FEW or array.dtype not in _INTEGERS:
         return False
     arrays = [condition, array] if type(other) is float else [condition, array, other]
-    if not all(isinstance(x, np.ndarray) and x.shape == array.shape and x.flags.c_contiguous for x in arrays):
+    if not all(isinstance(x, np.ndarray) and x.shape == array.shape for x in arrays):
         return False
     return bool(condition.dtype == bool and arrays[-1].dtype == array.dtype)

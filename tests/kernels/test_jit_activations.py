@@ -1,0 +1,105 @@
+"""The compiled relu, and sums over channels, against NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
+
+pytest.importorskip("numba")
+
+from tinygrad_cnn.kernels import jit, set_num_threads
+from tinygrad_cnn.kernels import numpy as reference
+from tinygrad_cnn.kernels.jit import activations, channels
+from tinygrad_cnn.kernels.settings import SETTINGS
+
+Array = NDArray[Any]
+
+LAYOUTS: list[Callable[[Array], Array]] = [
+    np.copy,
+    lambda a: np.moveaxis(np.moveaxis(a, 1, -1).copy(), -1, 1),  # channels last
+    lambda a: np.repeat(a, 2, axis=-1)[..., ::2],  # gaps
+    lambda a: a.T.copy().T,
+    lambda a: a[::-1].copy()[::-1],  # negative strides
+]
+
+
+@pytest.fixture(autouse=True)
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even for arrays as small as these, which are compiled code's too."""
+    monkeypatch.setattr(SETTINGS, "threads", SETTINGS.threads)
+    monkeypatch.setattr(activations, "FEW", 0)
+    for module in (activations, channels):
+        monkeypatch.setattr(module, "GRAIN", 8)
+    set_num_threads(2)
+
+
+@st.composite
+def pairs(draw: st.DrawFn, values: list[float] | None = None) -> tuple[Array, Array]:
+    """Two read-only arrays of one shape and dtype, each with a memory layout of its own."""
+    shape = draw(
+        st.one_of(
+            st.tuples(st.integers(0, 3), st.sampled_from([1, 3, 8, 19]), st.integers(1, 5), st.integers(1, 5)),
+            st.tuples(st.integers(0, 40), st.integers(1, 40)),
+        )
+    )
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    drawn = [rng.choice(values or [-1.0, 0.0, 2.0, np.nan, np.inf, -np.inf], shape).astype(dtype) for _ in range(2)]
+    first, second = (draw(st.sampled_from(LAYOUTS))(array) for array in drawn)
+    first.flags.writeable = second.flags.writeable = False
+    return first, second
+
+
+@given(pairs())
+def test_relu_and_its_gradient(drawn: tuple[Array, Array]) -> None:
+    x, g = drawn
+    y, expected = jit.relu(x), reference.relu(x)
+    assert_array_equal(y, expected)
+    assert (y.dtype, y.shape) == (x.dtype, x.shape)
+    assert not np.shares_memory(y, x)
+    gx = jit.relu_grad(g, y)
+    assert_array_equal(gx, reference.relu_grad(g, expected))
+    assert gx.dtype == g.dtype
+
+
+def test_relu_of_a_scalar_of_integers_and_of_more_dimensions() -> None:
+    assert jit.relu(np.array(-2.0, np.float32)).item() == 0
+    assert jit.relu(np.array([-3, 3])).tolist() == [0, 3]
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5, 6))
+    assert_array_equal(jit.relu(x[..., ::2]), np.maximum(x[..., ::2], 0))
+
+
+def test_relu_keeps_the_order_of_memory() -> None:
+    x = LAYOUTS[1](np.random.default_rng(0).normal(size=(2, 3, 4, 5)))
+    y = jit.relu(x)
+    assert y.strides == x.strides
+    assert jit.relu_grad(np.ascontiguousarray(x), y).strides == x.strides
+
+
+@given(pairs(values=[float(n) for n in range(-8, 9)]))
+def test_channel_sums(drawn: tuple[Array, Array]) -> None:
+    g, _ = drawn
+    sums = jit.channel_sums(g)
+    assert_array_equal(sums, reference.channel_sums(g))
+    assert sums.dtype == g.dtype
+
+
+def test_long_channel_sums_keep_their_digits_and_their_bits() -> None:
+    g = np.random.default_rng(0).random((64, 3, 60, 60), np.float32)
+    exact = g.sum((0, 2, 3), np.float64)
+    sums = jit.channel_sums(g)
+    np.testing.assert_allclose(sums, exact, rtol=1e-6)
+    assert_array_equal(jit.channel_sums(g), sums)
+
+
+def test_nan_and_infinity_stay_in_their_channels() -> None:
+    g = np.ones((2, 4, 3, 3))
+    g[0, 1, 1, 1], g[1, 2, 0, 0] = np.nan, np.inf
+    assert_array_equal(jit.channel_sums(g), [18, np.nan, np.inf, 18])

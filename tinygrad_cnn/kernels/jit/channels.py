@@ -1,0 +1,65 @@
+"""Sums over everything but the channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinygrad_cnn.kernels import numpy as reference
+from tinygrad_cnn.kernels.jit.compilation import compiled, inlined
+from tinygrad_cnn.kernels.jit.lanes import load, some, store, width
+from tinygrad_cnn.kernels.jit.layouts import FLOATS, channels_last, contiguous
+from tinygrad_cnn.kernels.jit.microkernel import pointer
+from tinygrad_cnn.kernels.jit.threads import parts, run
+from tinygrad_cnn.kernels.memory import empty
+
+GRAIN = 1 << 18  # elements worth a thread of its own
+BLOCK = 1 << 12  # elements summed before the sum is added to the others: they stay in the first-level cache
+
+
+def channel_sums(g: NDArray[Any]) -> NDArray[Any]:
+    """As in `kernels.numpy`."""
+    if g.dtype not in FLOATS or g.size == 0 or g.ndim not in (2, 4):
+        return reference.channel_sums(g)
+    C = g.shape[1]
+    rows = (channels_last(g) if g.ndim == 4 else contiguous(g)).reshape(-1, C)
+    grain = max(1, GRAIN // C)
+    sums = empty((parts(len(rows), grain), C), g.dtype)
+    run(_sum_rows, (rows, sums), len(rows), grain)
+    total: NDArray[Any] = sums[0] if len(sums) == 1 else sums.sum(axis=0)
+    return total
+
+
+@compiled
+def _sum_rows(rows, sums, part, start, stop):
+    """sums[part] = the sum of the rows from `start` to `stop`."""
+    C = rows.shape[1]
+    x, total = pointer(rows, 0), pointer(sums, part * C)
+    block = 8 + BLOCK // C
+    for first in range(start, stop, block):
+        last = min(first + block, stop)
+        for c in range(0, C, width(x)):
+            here = some(C - c, x)
+            sum_ = sum_apart(x, first * C + c, C, last - first, here)
+            if first != start:
+                sum_ = sum_ + load(total, c, here)
+            store(sum_, total, c, here)
+
+
+@inlined
+def sum_apart(x, at, step, count, here):
+    """The sum of `count` vectors, `step` apart from x[at] on: by eights, which are added up in pairs of pairs."""
+    total = load(x, at, some(0, x))
+    while count >= 8:
+        a = load(x, at, here) + load(x, at + step, here)
+        b = load(x, at + 2 * step, here) + load(x, at + 3 * step, here)
+        c = load(x, at + 4 * step, here) + load(x, at + 5 * step, here)
+        d = load(x, at + 6 * step, here) + load(x, at + 7 * step, here)
+        total = total + ((a + b) + (c + d))
+        at += 8 * step
+        count -= 8
+    for _ in range(count):
+        total = total + load(x, at, here)
+        at += step
+    return total

@@ -1,0 +1,292 @@
+"""The innermost loop of every product: a tile of C = A B that stays in registers while a whole dot product is summed.
+
+    C[i, j] (+)= sum over k of A[i, k] B[k, j]        ROWS x (vectors x lanes) numbers of C
+
+For each k the tile takes one vector or two of B and, for each of its rows, one number of A, spread over all lanes and
+multiplied into the row's registers. Of 32 registers, 12 rows by 2 vectors leave 8 for B and A; the 24 sums are enough
+to hide the latency of the multiply-add, and two loads of B for 24 of them are few enough for the first-level cache.
+B is asked for AHEAD steps early, as it comes from the second-level cache.
+
+The tile is written in LLVM's language: no loop of Python's that Numba compiles is sure to stay in registers.
+
+Source: Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", section 4 (the inner kernel);
+Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions on SIMD architectures".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+from tinygrad_cnn.kernels.jit.vectors import HOST
+
+AHEAD = 8  # steps of k
+ALIGNED = 4  # bytes: a vector may start at any element
+VECTORS = 2  # of C in a row of a wide tile
+
+ROWS = (12, 4, 2, 1) if HOST.count == 32 else (6, 2, 1)  # of a tile; the smaller ones take what is left over
+
+_I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+
+
+class _Matrix(NamedTuple):
+    """Where numbers lie: [i, (m, k)] at place[i row + m jump + k step]."""
+
+    place: Any
+    row: Any
+    step: Any = None
+    jump: Any = None
+
+
+def strip(vectors: int) -> Any:
+    """The product with a strip of B, of that many vectors, as a function for compiled code.
+
+    strip(rows, a, a_row, a_step, a_jump, b, b_step, b_jump, jumps, depth, start, start_row, c, c_row, columns, relu):
+    k counts `depth` steps, m `jumps` of them: A[i, (m, k)] lies at a[i a_row + m a_jump + k a_step], the vectors of
+    B[m, k] at b[m b_jump + k b_step]. The sums begin with what lies at start[i start_row + j], a bias, zeros, or C
+    itself; c[i c_row + j] gets them, for j < columns; with `relu` no negative ones.
+    """
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        rows, a, a_row, a_step, a_jump, b, b_step, b_jump, jumps, depth, start, start_row, c, c_row, columns, relu = (
+            arguments
+        )
+        vector = _vector(context, signature.args[1].dtype)
+        masks = [_first_lanes(builder, builder.sub(columns, _I64(j * vector.count)), vector) for j in range(vectors)]
+        least = builder.select(builder.trunc(relu, _I1), vector.element(0), vector.element(float("-inf")))
+        least = _spread(builder, least, vector)
+        i = cgutils.alloca_once_value(builder, _I64(0))
+        for height in ROWS:
+            with _while_fits(builder, i, height, rows) as row:
+                _tile(
+                    builder, vector, height, masks, least, jumps, depth,
+                    _Matrix(_at(builder, a, builder.mul(row, a_row)), a_row, a_step, a_jump),
+                    _Matrix(b, None, b_step, b_jump),
+                    _Matrix(_at(builder, start, builder.mul(row, start_row)), start_row),
+                    _Matrix(_at(builder, c, builder.mul(row, c_row)), c_row),
+                )  # fmt: skip
+        return context.get_dummy_value()
+
+    @intrinsic
+    def function(
+        typing,
+        rows,
+        a,
+        a_row,
+        a_step,
+        a_jump,
+        b,
+        b_step,
+        b_jump,
+        jumps,
+        depth,
+        start,
+        start_row,
+        c,
+        c_row,
+        columns,
+        relu,
+    ):
+        n = types.intp
+        return types.void(n, a, n, n, n, b, n, n, n, n, start, n, c, n, n, n), generate
+
+    return function
+
+
+def _tile(
+    builder: ir.IRBuilder, vector: ir.VectorType, rows: int, masks: list[Any], least: Any, jumps: Any, depth: Any,
+    a: _Matrix, b: _Matrix, start: _Matrix, c: _Matrix,
+) -> None:  # fmt: skip
+    """`rows` rows of C, in registers from the first product to the last."""
+    fma = _function(builder, f"llvm.fma.{_suffix(vector)}", vector, [vector] * 3)
+    tile = [(i, j) for i in range(rows) for j in range(len(masks))]
+    sums = {}
+    for i, j in tile:
+        place = _at(builder, start.place, builder.mul(start.row, _I64(i)), j * vector.count)
+        sums[i, j] = cgutils.alloca_once(builder, vector)
+        builder.store(_masked_load(builder, place, masks[j], vector), sums[i, j])
+    with cgutils.for_range(builder, jumps) as jump:
+        of_a = _at(builder, a.place, builder.mul(jump.index, a.jump))
+        of_b = _at(builder, b.place, builder.mul(jump.index, b.jump))
+        with cgutils.for_range(builder, depth) as loop:
+            row = _at(builder, of_b, builder.mul(loop.index, b.step))
+            _prefetch(builder, _at(builder, row, builder.mul(b.step, _I64(AHEAD))), len(masks), vector)
+            numbers = [_load(builder, _at(builder, row, j * vector.count), vector) for j in range(len(masks))]
+            column = _at(builder, of_a, builder.mul(loop.index, a.step))
+            for i in range(rows):
+                number = builder.load(_at(builder, column, builder.mul(a.row, _I64(i))))
+                spread = _spread(builder, number, vector)
+                for j in range(len(masks)):
+                    total = builder.call(fma, [spread, numbers[j], builder.load(sums[i, j])])
+                    builder.store(total, sums[i, j])
+    for i, j in tile:
+        total = builder.load(sums[i, j])
+        total = builder.select(builder.fcmp_ordered("<", total, least), least, total)  # NaN stays
+        _masked_store(builder, total, _at(builder, c.place, builder.mul(c.row, _I64(i)), j * vector.count), masks[j])
+
+
+@intrinsic
+def pointer(typing: Any, array: Any, offset: Any) -> Any:
+    """Where element `offset` of a contiguous array lies."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        array, offset = arguments
+        return _at(builder, make_array(signature.args[0])(context, builder, array).data, offset)
+
+    return types.CPointer(array.dtype)(array, types.intp), generate
+
+
+@intrinsic
+def moved(typing: Any, place: Any, offset: Any) -> Any:
+    """The place that lies `offset` elements after `place`."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        return _at(builder, *arguments)
+
+    return place(place, types.intp), generate
+
+
+def _run_function(adds: bool) -> Any:
+    """`copy_run` or `add_run`."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        target, source, count = arguments
+        vector = _vector(context, signature.args[0].dtype)
+        lanes = _I64(vector.count)
+        with cgutils.for_range_slice(builder, _I64(0), count, lanes, inc=True) as (start, _):
+            mask = _first_lanes(builder, builder.sub(count, start), vector)
+            values = _masked_load(builder, _at(builder, source, start), mask, vector)
+            if adds:
+                values = builder.fadd(values, _masked_load(builder, _at(builder, target, start), mask, vector))
+            _masked_store(builder, values, _at(builder, target, start), mask)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def function(typing, target, source, count):
+        return types.void(target, source, types.intp), generate
+
+    return function
+
+
+# Both take (target, source, count) and touch `count` neighbouring elements, a vector at a time, and nothing beyond. For
+# runs of a few elements a call of the C library's memcpy would take longer than the copy, and a loop for whole vectors
+# with a branch for the rest is guessed wrong so often that it takes three times as long.
+copy_run = _run_function(adds=False)
+add_run = _run_function(adds=True)
+
+
+@intrinsic
+def transpose_square(typing, target, target_row, source, source_row):
+    """target[j target_row + i] = source[i source_row + j], for as many i and j as a vector has lanes.
+
+    Each of log2(lanes) steps interleaves row i with row i + lanes / 2: a perfect shuffle, which rotates the bits of the
+    place of a number by one; after all of them row and column have changed places.
+    """
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        target, target_row, source, source_row = arguments
+        vector = _vector(context, signature.args[0].dtype)
+        n = vector.count
+        numbers = ir.VectorType(_I32, n)
+        pairs = [lane for i in range(n) for lane in (i, n + i)]
+        low, high = ir.Constant(numbers, pairs[:n]), ir.Constant(numbers, pairs[n:])
+        rows = [_load(builder, _at(builder, source, builder.mul(source_row, _I64(i))), vector) for i in range(n)]
+        for _ in range(n.bit_length() - 1):
+            halves = zip(rows[: n // 2], rows[n // 2 :], strict=True)
+            rows = [builder.shuffle_vector(a, b, half) for a, b in halves for half in (low, high)]
+        for j, row in enumerate(rows):
+            _store(builder, row, _at(builder, target, builder.mul(target_row, _I64(j))))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(target, n, source, n), generate
+
+
+# ---- LLVM's language -------------------------------------------------------------------------------------------------
+
+
+def _vector(context: Any, dtype: Any) -> ir.VectorType:
+    """The vector type that fills one register."""
+    element = context.get_value_type(dtype)
+    return ir.VectorType(element, HOST.lanes(dtype.bitwidth // 8))
+
+
+def _function(builder: ir.IRBuilder, name: str, result: Any, arguments: list[Any]) -> Any:
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
+
+
+def _suffix(vector: ir.VectorType) -> str:
+    """What the names of LLVM's own functions end with, for that type of vector."""
+    return f"v{vector.count}{'f32' if isinstance(vector.element, ir.FloatType) else 'f64'}"
+
+
+def _at(builder: ir.IRBuilder, place: Any, *offsets: Any) -> Any:
+    for offset in offsets:
+        place = builder.gep(place, [offset if isinstance(offset, ir.Value) else _I64(offset)])
+    return place
+
+
+def _load(builder: ir.IRBuilder, place: Any, vector: ir.VectorType) -> Any:
+    return builder.load(builder.bitcast(place, vector.as_pointer()), align=ALIGNED)
+
+
+def _store(builder: ir.IRBuilder, value: Any, place: Any) -> None:
+    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=ALIGNED)
+
+
+@contextmanager
+def _while_fits(builder: ir.IRBuilder, counter: Any, step: int, end: Any) -> Iterator[Any]:
+    """Write a loop around the block: while counter + step <= end, with the counter's value, which then takes a step."""
+    test, body, after = (builder.append_basic_block(name) for name in ("test", "body", "after"))
+    builder.branch(test)
+    builder.position_at_end(test)
+    value = builder.load(counter)
+    following = builder.add(value, _I64(step))
+    builder.cbranch(builder.icmp_signed("<=", following, end), body, after)
+    builder.position_at_end(body)
+    yield value
+    builder.store(following, counter)
+    builder.branch(test)
+    builder.position_at_end(after)
+
+
+def _spread(builder: ir.IRBuilder, number: Any, vector: ir.VectorType) -> Any:
+    """The number in every lane."""
+    undefined = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(undefined, number, _I32(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_I32, vector.count), [0] * vector.count))
+
+
+def _first_lanes(builder: ir.IRBuilder, count: Any, vector: ir.VectorType) -> Any:
+    """A mask of the first `count` lanes."""
+    numbers = ir.VectorType(_I32, vector.count)
+    ids = ir.Constant(numbers, list(range(vector.count)))
+    return builder.icmp_signed("<", ids, _spread(builder, builder.trunc(count, _I32), numbers))
+
+
+def _masked_load(builder: ir.IRBuilder, place: Any, mask: Any, vector: ir.VectorType) -> Any:
+    place = builder.bitcast(place, vector.as_pointer())
+    arguments = [place, _I32(ALIGNED), mask, ir.Constant(vector, None)]
+    name = f"llvm.masked.load.{_suffix(vector)}.p0"
+    return builder.call(_function(builder, name, vector, [argument.type for argument in arguments]), arguments)
+
+
+def _masked_store(builder: ir.IRBuilder, values: Any, place: Any, mask: Any) -> None:
+    place = builder.bitcast(place, values.type.as_pointer())
+    arguments = [values, place, _I32(ALIGNED), mask]
+    name = f"llvm.masked.store.{_suffix(values.type)}.p0"
+    builder.call(_function(builder, name, ir.VoidType(), [argument.type for argument in arguments]), arguments)
+
+
+def _prefetch(builder: ir.IRBuilder, place: Any, vectors: int, vector: ir.VectorType) -> None:
+    pointer = _I8.as_pointer()
+    prefetch = _function(builder, "llvm.prefetch.p0", ir.VoidType(), [pointer, _I32, _I32, _I32])
+    for j in range(vectors):
+        line = builder.bitcast(_at(builder, place, _I64(j * vector.count)), pointer)
+        builder.call(prefetch, [line, _I32(0), _I32(3), _I32(1)])  # for reading, to keep, as data
