@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_cnn.core.edges import EDITS
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentTypeError, GradientError
-from tinygrad_cnn.optim.blocks import Array
+from tinygrad_cnn.optim.optimizers import Array
 from tinygrad_cnn.optim.options import check_number
 
 

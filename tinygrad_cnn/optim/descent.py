@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
+from tinygrad_cnn import kernels
 from tinygrad_cnn.errors import ArgumentError
-from tinygrad_cnn.optim.blocks import Array, with_decay
-from tinygrad_cnn.optim.optimizers import Optimizer, Parameters
+from tinygrad_cnn.optim.optimizers import Array, Optimizer, Parameters, Update
 from tinygrad_cnn.optim.options import check_bool, check_number
-from tinygrad_cnn.optim.states import Group
+from tinygrad_cnn.optim.states import Group, buffer
 
 
 class SGD(Optimizer):
@@ -61,43 +59,16 @@ class SGD(Optimizer):
         if options["nesterov"] and (options["momentum"] == 0 or options["dampening"] != 0):
             raise ArgumentError("SGD: nesterov needs a momentum and no dampening; pass e.g. momentum=0.9, dampening=0")
 
-    def _update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: Group) -> None:
+    def _update(self, group: Group) -> Update:
         # As Python floats, which do not promote: a NumPy float64 would turn float32 arithmetic into float64.
         lr, decay, momentum = float(group["lr"]), float(group["weight_decay"]), float(group["momentum"])
         if not momentum:
-            self._blocks.run(_descend, parameter, (gradient,), lr, decay)
-            return
-        gain = 1 - float(group["dampening"])
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = np.zeros_like(parameter)
-            gain = 1.0
-        arrays = (gradient, state["momentum_buffer"])
-        self._blocks.run(_descend_with_momentum, parameter, arrays, lr, decay, momentum, gain, group["nesterov"])
+            return lambda parameter, gradient, state: kernels.sgd_step(parameter, gradient, lr, decay)
+        gain, nesterov = 1 - float(group["dampening"]), group["nesterov"]
 
+        def update(parameter: Array, gradient: Array, state: dict[str, Any]) -> None:
+            first = "momentum_buffer" not in state
+            velocity = buffer(state, "momentum_buffer", parameter)
+            kernels.momentum_step(parameter, gradient, velocity, lr, decay, momentum, 1.0 if first else gain, nesterov)
 
-def _descend(s: Array, t: Array, p: Array, g: Array, lr: float, decay: float) -> None:
-    p -= np.multiply(with_decay(g, p, decay, out=s), lr, out=t)
-
-
-def _descend_with_momentum(
-    s: Array,
-    t: Array,
-    p: Array,
-    g: Array,
-    v: Array,
-    lr: float,
-    decay: float,
-    momentum: float,
-    gain: float,
-    nesterov: bool,
-) -> None:
-    g = with_decay(g, p, decay, out=s)
-    v *= momentum
-    v += g if gain == 1 else np.multiply(g, gain, out=t)
-    if nesterov:
-        np.multiply(v, momentum, out=t)
-        t += g
-        t *= lr
-    else:
-        np.multiply(v, lr, out=t)
-    p -= t
+        return update

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
+from tinygrad_cnn import kernels
 from tinygrad_cnn.errors import ArgumentTypeError
-from tinygrad_cnn.optim.blocks import Array, buffer, with_decay
-from tinygrad_cnn.optim.optimizers import Optimizer, Parameters
+from tinygrad_cnn.optim.optimizers import Array, Optimizer, Parameters, Update
 from tinygrad_cnn.optim.options import check_bool, check_number
-from tinygrad_cnn.optim.states import Group
+from tinygrad_cnn.optim.states import Group, buffer
 
 
 class Adam(Optimizer):
@@ -69,18 +67,23 @@ class Adam(Optimizer):
             check_number(f"{kind}: betas[{i}]", beta, 0, 1, below=True)
         check_bool(f"{kind}: amsgrad", options["amsgrad"])
 
-    def _update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: Group) -> None:
-        state["step"] = state.get("step", 0) + 1
-        first, second = buffer(state, "exp_avg", parameter), buffer(state, "exp_avg_sq", parameter)
-        largest = buffer(state, "max_exp_avg_sq", parameter) if group["amsgrad"] else None
+    def _update(self, group: Group) -> Update:
         # As Python floats, which do not promote: a NumPy float64 would turn float32 arithmetic into float64.
         lr, decay, eps = float(group["lr"]), float(group["weight_decay"]), float(group["eps"])
         beta1, beta2 = map(float, group["betas"])
-        mend1, mend2 = 1 - beta1 ** state["step"], math.sqrt(1 - beta2 ** state["step"])
+        amsgrad = group["amsgrad"]
         shrink, decay = (1 - lr * decay, 0.0) if self._decoupled else (1.0, decay)
-        # a (m / mend1) / (sqrt(v) / mend2 + eps) = (a mend2 / mend1) m / (sqrt(v) + eps mend2)
-        coefficients = (shrink, decay, beta1, beta2, lr * mend2 / mend1, eps * mend2)
-        self._blocks.run(_adapt, parameter, (gradient, first, second, largest), *coefficients)
+
+        def update(parameter: Array, gradient: Array, state: dict[str, Any]) -> None:
+            state["step"] = state.get("step", 0) + 1
+            first, second = buffer(state, "exp_avg", parameter), buffer(state, "exp_avg_sq", parameter)
+            largest = buffer(state, "max_exp_avg_sq", parameter) if amsgrad else None
+            mend1, mend2 = 1 - beta1 ** state["step"], math.sqrt(1 - beta2 ** state["step"])
+            # a (m / mend1) / (sqrt(v) / mend2 + eps) = (a mend2 / mend1) m / (sqrt(v) + eps mend2)
+            coefficients = (shrink, decay, beta1, beta2, lr * mend2 / mend1, eps * mend2)
+            kernels.adam_step(parameter, gradient, first, second, largest, *coefficients)
+
+        return update
 
 
 class AdamW(Adam):
@@ -116,36 +119,3 @@ class AdamW(Adam):
         maximize: bool = False,
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
-
-
-def _adapt(
-    s: Array,
-    t: Array,
-    p: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    largest: Array | None,
-    shrink: float,
-    decay: float,
-    beta1: float,
-    beta2: float,
-    rate: float,
-    eps: float,
-) -> None:
-    if shrink != 1:
-        p *= shrink
-    g = with_decay(g, p, decay, out=s)
-    m *= beta1
-    m += np.multiply(g, 1 - beta1, out=t)
-    v *= beta2
-    np.multiply(g, g, out=t)
-    t *= 1 - beta2
-    v += t
-    if largest is not None:
-        v = np.maximum(largest, v, out=largest)
-    np.sqrt(v, out=t)
-    t += eps
-    np.divide(m, t, out=t)
-    t *= rate
-    p -= t

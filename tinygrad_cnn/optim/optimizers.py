@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tinygrad_cnn.core.edges import EDITS
+from tinygrad_cnn.core.edges import EDITS, Version
 from tinygrad_cnn.core.modes import enable_grad
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, GradientError
-from tinygrad_cnn.optim.blocks import Array, Blocks
 from tinygrad_cnn.optim.options import check_bool
 from tinygrad_cnn.optim.states import Group, load, save
 
+Array: TypeAlias = NDArray[Any]
 Parameters: TypeAlias = Iterable[Tensor | dict[str, Any]]
+Update: TypeAlias = Callable[[Array, Array, dict[str, Any]], None]  # of (parameter, gradient, state)
 
 
 class Optimizer(ABC):
@@ -34,7 +36,6 @@ class Optimizer(ABC):
         self.defaults = {**defaults, "maximize": defaults.get("maximize", False)}
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
-        self._blocks = Blocks()
         self._check(self.defaults)
         for group in self._as_groups(params):
             self.add_param_group(group)
@@ -69,15 +70,22 @@ class Optimizer(ABC):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    gradient = parameter.grad.data
-                    if group["maximize"]:
+        edited: list[Version] = []
+        try:
+            for group in self.param_groups:
+                update, maximize = self._update(group), group["maximize"]
+                for parameter in group["params"]:
+                    grad = parameter.grad
+                    if grad is None:
+                        continue
+                    gradient = grad._data
+                    if maximize:
                         gradient = np.negative(gradient, out=np.empty_like(gradient))
-                    self._update(parameter.data, gradient, self.state.setdefault(parameter, {}), group)
                     if parameter._version is not None:
-                        EDITS.stamp(parameter._version)  # a graph that kept the old values must not be pulled through
+                        edited.append(parameter._version)
+                    update(parameter._data, gradient, self.state.setdefault(parameter, {}))
+        finally:
+            EDITS.stamp(*edited)  # a graph that kept the old values must not be pulled through
         return loss
 
     def state_dict(self) -> dict[str, Any]:
@@ -107,8 +115,10 @@ class Optimizer(ABC):
             own.update(given)
 
     @abstractmethod
-    def _update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: Group) -> None:
-        """Edit `parameter` in place; `gradient` belongs to the user and stays as it is."""
+    def _update(self, group: Group) -> Update:
+        """What updates one parameter of this group: called with its array, to be edited in place, its gradient, which
+        belongs to the user and stays as it is, and its state.
+        """
 
     def _check(self, options: Group) -> None:
         check_bool(f"{type(self).__name__}: maximize", options["maximize"])

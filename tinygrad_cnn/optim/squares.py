@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from tinygrad_cnn.optim.blocks import Array, buffer, with_decay
-from tinygrad_cnn.optim.optimizers import Optimizer, Parameters
+from tinygrad_cnn import kernels
+from tinygrad_cnn.optim.optimizers import Array, Optimizer, Parameters, Update
 from tinygrad_cnn.optim.options import check_bool, check_number
-from tinygrad_cnn.optim.states import Group
+from tinygrad_cnn.optim.states import Group, buffer
 
 
 class Adagrad(Optimizer):
@@ -53,13 +51,17 @@ class Adagrad(Optimizer):
         for name in ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"):
             check_number(f"Adagrad: {name}", options[name], 0)
 
-    def _update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: Group) -> None:
-        state["step"] = state.get("step", 0) + 1
-        squares = buffer(state, "sum", parameter, float(group["initial_accumulator_value"]))
+    def _update(self, group: Group) -> Update:
         # As Python floats, which do not promote: a NumPy float64 would turn float32 arithmetic into float64.
-        rate = float(group["lr"]) / (1 + (state["step"] - 1) * float(group["lr_decay"]))
-        decay, eps = float(group["weight_decay"]), float(group["eps"])
-        self._blocks.run(_accumulate, parameter, (gradient, squares), decay, rate, eps)
+        names = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
+        lr, lr_decay, decay, initial, eps = (float(group[name]) for name in names)
+
+        def update(parameter: Array, gradient: Array, state: dict[str, Any]) -> None:
+            state["step"] = state.get("step", 0) + 1
+            squares = buffer(state, "sum", parameter, initial)
+            kernels.adagrad_step(parameter, gradient, squares, lr / (1 + (state["step"] - 1) * lr_decay), decay, eps)
+
+        return update
 
 
 class RMSprop(Optimizer):
@@ -109,59 +111,16 @@ class RMSprop(Optimizer):
         check_number("RMSprop: alpha", options["alpha"], 0, 1)  # beyond 1 the mean of squares turns negative
         check_bool("RMSprop: centered", options["centered"])
 
-    def _update(self, parameter: Array, gradient: Array, state: dict[str, Any], group: Group) -> None:
-        state["step"] = state.get("step", 0) + 1
-        squares = buffer(state, "square_avg", parameter)
-        mean = buffer(state, "grad_avg", parameter) if group["centered"] else None
-        velocity = buffer(state, "momentum_buffer", parameter) if group["momentum"] else None
+    def _update(self, group: Group) -> Update:
         # As Python floats, which do not promote: a NumPy float64 would turn float32 arithmetic into float64.
-        coefficients = [float(group[name]) for name in ("weight_decay", "alpha", "eps", "momentum", "lr")]
-        self._blocks.run(_scale, parameter, (gradient, squares, mean, velocity), *coefficients)
+        coefficients = [float(group[name]) for name in ("lr", "weight_decay", "alpha", "eps", "momentum")]
+        centered, momentum = group["centered"], group["momentum"]
 
+        def update(parameter: Array, gradient: Array, state: dict[str, Any]) -> None:
+            state["step"] = state.get("step", 0) + 1
+            squares = buffer(state, "square_avg", parameter)
+            mean = buffer(state, "grad_avg", parameter) if centered else None
+            velocity = buffer(state, "momentum_buffer", parameter) if momentum else None
+            kernels.rmsprop_step(parameter, gradient, squares, mean, velocity, *coefficients)
 
-def _accumulate(s: Array, t: Array, p: Array, g: Array, squares: Array, decay: float, rate: float, eps: float) -> None:
-    g = with_decay(g, p, decay, out=s)
-    squares += np.multiply(g, g, out=t)
-    np.sqrt(squares, out=t)
-    t += eps
-    np.divide(g, t, out=t)
-    t *= rate
-    p -= t
-
-
-def _scale(
-    s: Array,
-    t: Array,
-    p: Array,
-    g: Array,
-    squares: Array,
-    mean: Array | None,
-    velocity: Array | None,
-    decay: float,
-    alpha: float,
-    eps: float,
-    momentum: float,
-    lr: float,
-) -> None:
-    g = with_decay(g, p, decay, out=s)
-    squares *= alpha
-    np.multiply(g, g, out=t)
-    t *= 1 - alpha
-    squares += t
-    if mean is None:
-        np.sqrt(squares, out=t)
-    else:
-        mean *= alpha
-        mean += np.multiply(g, 1 - alpha, out=t)
-        np.multiply(mean, mean, out=t)
-        np.subtract(squares, t, out=t)
-        np.maximum(t, 0, out=t)  # a mean of squares is at least the square of the mean, but for rounding
-        np.sqrt(t, out=t)
-    t += eps
-    np.divide(g, t, out=t)
-    if velocity is not None:
-        velocity *= momentum
-        velocity += t
-        t[...] = velocity
-    t *= lr
-    p -= t
+        return update

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -16,6 +17,14 @@ Group: TypeAlias = dict[str, Any]
 State: TypeAlias = dict[Tensor, dict[str, Any]]
 
 INITIAL_RATE = "initial_lr"  # what a schedule remembers in each group: the learning rate that it began with
+
+
+def buffer(state: dict[str, Any], name: str, like: NDArray[Any], value: float = 0) -> NDArray[Any]:
+    """The array of that name in the state of a parameter, made, filled with `value`, at its first use."""
+    if name not in state:
+        state[name] = np.full_like(like, value)
+    array: NDArray[Any] = state[name]
+    return array
 
 
 def save(groups: list[Group], state: State) -> dict[str, Any]:
