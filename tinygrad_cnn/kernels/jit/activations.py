@@ -20,6 +20,7 @@ from tinygrad_cnn.kernels.jit.layouts import FLOATS, channels_last, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import pointer
 from tinygrad_cnn.kernels.jit.threads import run
 from tinygrad_cnn.kernels.memory import empty
+from tinygrad_cnn.kernels.numpy.activations import CUBE, SLOPE
 from tinygrad_cnn.kernels.numpy.normal_distribution import MIDDLE
 
 FEW = 2048  # elements, up to which NumPy takes less time than the call of a compiled function
@@ -31,7 +32,6 @@ Reorder = Callable[[Array], Array]
 
 ROOT = np.float32(math.sqrt(0.5))
 DENSITY = np.float32(1 / math.sqrt(2 * math.pi))
-SLOPE, CUBE = math.sqrt(2 / math.pi), 0.044715
 TOP, BOTTOM = MIDDLE  # of the ratio that is right for every z in float32
 
 SIGMOID, TANH, SILU, GELU, GELU_TANH, ELU, LEAKY_RELU, HARDSWISH = range(8)

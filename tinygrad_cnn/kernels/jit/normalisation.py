@@ -29,7 +29,7 @@ from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.memory import empty
 from tinygrad_cnn.kernels.numpy.normalisation import Layout
 
-GRAIN = 1 << 17  # elements of x worth a thread of its own
+GRAIN = 1 << 18  # elements worth a thread of its own, of x or of x and g
 BLOCK = 1 << 12  # elements of x in a block
 
 Array = NDArray[Any]
@@ -99,7 +99,7 @@ def _grads(
 ) -> tuple[Array, Array, Array]:
     rows = _rows(x)
     n, C = rows.shape
-    grain = max(1, GRAIN // C)
+    grain = max(1, GRAIN // (2 * C))
     mean = contiguous(mean).reshape(-1)
     s, scale = _scales(var.reshape(-1), eps, w)
     arrays = _rows(g), rows, mean, scale, _vector(b, scale)

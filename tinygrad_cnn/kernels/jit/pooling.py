@@ -20,6 +20,7 @@ from tinygrad_cnn.kernels.jit.lanes import load, select, some, spread, store, wi
 from tinygrad_cnn.kernels.jit.layouts import FLOATS, channels_last
 from tinygrad_cnn.kernels.jit.microkernel import moved, pointer
 from tinygrad_cnn.kernels.jit.threads import run
+from tinygrad_cnn.kernels.jit.windows import inside
 from tinygrad_cnn.kernels.memory import empty_images
 
 GRAIN = 1 << 18  # taps worth a thread of its own
@@ -93,11 +94,11 @@ def _maxima(x, y, index, KH, KW, SH, SW, DH, DW, top, left, part, start, stop):
     for row in range(start, stop):
         n, i = row // OH, row % OH
         p = i * SH - top
-        k0, k1 = _inside(p, KH, DH, H)
+        k0, k1 = inside(p, KH, DH, H)
         image = moved(X, n * H * W * C)
         for j in range(OW):
             q = j * SW - left
-            l0, l1 = _inside(q, KW, DW, W)
+            l0, l1 = inside(q, KW, DW, W)
             for c in range(0, C, width(X)):
                 here = some(C - c, X)
                 if k1 - k0 == 2 and l1 - l0 == 2:  # numbers instead of names: LLVM writes out the loops over the taps
@@ -124,17 +125,6 @@ def _maximum(x, W, C, p, q, KH, KW, DH, DW, here):
             best = select(wins, rival, best)
             position = select(wins, spread(np.int32(tap), here), position)
     return best, position
-
-
-@inlined
-def _inside(start, taps, apart, size):
-    """The first tap that lies inside the image, and the one after the last."""
-    first, last = 0, taps
-    if start < 0:
-        first = (apart - 1 - start) // apart
-    if start + (taps - 1) * apart >= size:
-        last = (size - 1 - start) // apart + 1
-    return first, last
 
 
 @compiled
@@ -207,9 +197,9 @@ def _means(x, y, divisors, KH, KW, SH, SW, DH, DW, top, left, part, start, stop)
     X, Y = pointer(x, 0), pointer(y, 0)
     for row in range(start, stop):
         n, i = row // OH, row % OH
-        k0, k1 = _inside(i * SH - top, KH, DH, H)
+        k0, k1 = inside(i * SH - top, KH, DH, H)
         for j in range(OW):
-            l0, l1 = _inside(j * SW - left, KW, DW, W)
+            l0, l1 = inside(j * SW - left, KW, DW, W)
             divisor = divisors[i * OW + j if len(divisors) > 1 else 0]
             for c in range(0, C, width(X)):
                 here = some(C - c, X)
@@ -234,7 +224,7 @@ def _means_grad(g, gx, divisors, KH, KW, SH, SW, DH, DW, top, left, part, start,
             if i < 0 or i >= OH or i * SH != p + top - k * DH:
                 continue
             for j in range(OW):
-                l0, l1 = _inside(j * SW - left, KW, DW, W)
+                l0, l1 = inside(j * SW - left, KW, DW, W)
                 divisor = divisors[i * OW + j if len(divisors) > 1 else 0]
                 for c in range(0, C, width(X)):
                     here = some(C - c, X)

@@ -80,6 +80,17 @@ def fill_rows(image, padded, frame, first, last):
 
 
 @inlined
+def inside(start, taps, apart, size):
+    """The first tap inside the image, and the one after the last, of a window that may start in the padding."""
+    first, last = 0, taps
+    if start < 0:
+        first = (apart - 1 - start) // apart
+    if start + (taps - 1) * apart >= size:
+        last = (size - 1 - start) // apart + 1
+    return first, last
+
+
+@inlined
 def runs(frame):
     """How a window of one group is copied: the jumps down, those across, and the length of a run."""
     Cg = frame.C // frame.groups
