@@ -1,4 +1,4 @@
-"""The compiled relu, and sums over channels, against NumPy's."""
+"""The compiled activations, and sums over channels, against NumPy's."""
 
 from __future__ import annotations
 
@@ -81,6 +81,54 @@ def test_relu_keeps_the_order_of_memory() -> None:
     y = jit.relu(x)
     assert y.strides == x.strides
     assert jit.relu_grad(np.ascontiguousarray(x), y).strides == x.strides
+
+
+# ---- the others
+
+
+SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -3.0, 3.0, 100.0, -100.0, 1e10, -1e10, 1e-30]
+OPTIONS = {
+    "sigmoid": (),
+    "tanh": (),
+    "silu": (),
+    "gelu": (),
+    "gelu_tanh": (),
+    "elu": (0.7,),
+    "leaky_relu": (0.2,),
+    "hardswish": (),
+}
+
+
+@pytest.mark.parametrize(("name", "option"), OPTIONS.items(), ids=OPTIONS)
+def test_every_activation_and_its_gradient(name: str, option: tuple[float, ...]) -> None:
+    x = np.concatenate([np.linspace(-12, 12, 50_001), np.geomspace(1e-20, 1, 1001), SPECIAL]).astype(np.float32)
+    g = np.random.default_rng(0).normal(size=x.shape).astype(np.float32)
+    x.flags.writeable = g.flags.writeable = False
+    with np.errstate(invalid="ignore", over="ignore"):
+        y, exact = getattr(jit, name)(x, *option), getattr(reference, name)(x.astype(np.float64), *option)
+        known, exactly_known = (y, exact) if name in ("sigmoid", "tanh") else (x, x.astype(np.float64))
+        gx = getattr(jit, f"{name}_grad")(g, known, *option)
+        exact_gx = getattr(reference, f"{name}_grad")(g.astype(np.float64), exactly_known, *option)
+    assert (y.dtype, gx.dtype) == (np.float32, np.float32)
+    np.testing.assert_allclose(y, exact, rtol=3e-7, atol=1e-6)
+    np.testing.assert_allclose(gx, exact_gx, rtol=3e-7, atol=4e-6)
+    near_zero = np.abs(x) < 0.1
+    if name in ("tanh", "elu"):  # as exact where the function is small
+        np.testing.assert_allclose(y[near_zero], exact[near_zero], rtol=3e-7)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_float64_is_left_to_numpy_and_float32_keeps_its_layout(name: str) -> None:
+    x = LAYOUTS[1](np.random.default_rng(0).normal(size=(2, 3, 4, 5)))
+    for array in (x, x.astype(np.float32)):
+        y = getattr(jit, name)(array, *OPTIONS[name])
+        gx = getattr(jit, f"{name}_grad")(np.ascontiguousarray(array), array, *OPTIONS[name])
+        assert (y.shape, gx.shape, y.dtype, gx.dtype) == (x.shape, x.shape, array.dtype, array.dtype)
+        np.testing.assert_allclose(y, getattr(reference, name)(array, *OPTIONS[name]), rtol=1e-5, atol=1e-6)
+    assert (y.strides, gx.strides) == (array.strides, array.strides)
+
+
+# ---- sums over channels
 
 
 @given(pairs(values=[float(n) for n in range(-8, 9)]))

@@ -42,7 +42,7 @@ def test_with_relu_as_one_operation(shape: tuple[int, ...], training: bool) -> N
         inputs = [tg.tensor(a, requires_grad=True) for a in (x, np.array([1.0, -0.5, 2.0]), np.array([0.1, 0.2, 0.0]))]
         mean, var = np.array([3.0, 2.0, 1.0]), np.array([4.0, 1.0, 0.25])
         norm = normalisation.batch_norm_relu if fused else tg.batch_norm
-        y = norm(inputs[0], mean, var, *inputs[1:], training=training)
+        y = norm(inputs[0], mean, var, inputs[1], inputs[2], training=training)
         y = y if fused else y.relu()
         y.backward(tg.tensor(g))
         found.append([y.data, mean, var, *(t.grad.data for t in inputs if t.grad is not None)])

@@ -255,7 +255,7 @@ def test_any_size_and_layout_is_updated_alike(make: Callable[[Any], optim.Optimi
     np.testing.assert_array_equal(reverse.data, expected)
 
 
-def test_scratch_memory_serves_growing_arrays() -> None:
+def test_parameters_of_many_sizes_take_the_same_step() -> None:
     sizes = (3, 5, 2, 30000, 7)
     parameters = [nn.Parameter(np.ones(size)) for size in sizes]
     for each in parameters:

@@ -17,6 +17,7 @@ from tinygrad_cnn.core.tensors import Tensor, wrap
 from tinygrad_cnn.errors import ArgumentTypeError, DTypeError, GradientError, ShapeError
 
 _ACCUMULATION = RLock()
+_RECORDING = enable_grad()  # one serves all passes
 
 
 def backward(
@@ -33,7 +34,7 @@ def backward(
     """
     retain = create_graph if retain_graph is None else retain_graph
     seed = _seed("backward", output, gradient, create_graph)
-    with enable_grad():
+    with _RECORDING:
         found = sweep([output._edge], [seed], record=create_graph, retain=retain)  # type: ignore[list-item]
         taken = {id(seed)}
         with _ACCUMULATION:  # threads may share leaves
@@ -82,7 +83,7 @@ def grad(
             raise GradientError(f"grad: inputs[{i}] requires no gradient; make it with requires_grad=True")
     retain = create_graph if retain_graph is None else retain_graph
     seeds = [_seed("grad", y, seed, create_graph) for y, seed in zip(outputs, seeds, strict=True)]
-    with enable_grad():
+    with _RECORDING:
         found = sweep(
             [y._edge for y in outputs if y._edge is not None],
             seeds,

@@ -19,24 +19,15 @@ def is_sole(array: Any) -> bool:
 
     The memory belongs to the array itself, to one that it is a view of all of, or to a pool that has lent all of it out
     (the attribute `lent_whole` of what it lies in says so).
-
-    Example:
-        >>> a = np.ones(3)
-        >>> is_sole(a)
-        True
-        >>> b = a[:2]
-        >>> is_sole(a), is_sole(b)
-        (False, False)
     """
-    flags = array.flags
-    if getrefcount(array) != _of_array or type(array) is not np.ndarray or not flags.writeable:
+    if type(array) is not np.ndarray or getrefcount(array) != _of_array or not array.flags.writeable:
         return False
-    base = array.base
+    owner, base = array, array.base
     if type(base) is np.ndarray:
         if getrefcount(base) != _of_base or base.size != array.size:
             return False
-        base, flags = base.base, base.flags
-    return flags.owndata if base is None else hasattr(base, "lent_whole")
+        owner, base = base, base.base
+    return owner.flags.owndata if base is None else hasattr(base, "lent_whole")
 
 
 def _measure() -> None:

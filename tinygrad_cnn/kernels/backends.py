@@ -29,7 +29,8 @@ class Info:
     def __str__(self) -> str:
         width = f", {self.vector_bits}-bit vectors" if self.vector_bits else ""
         winograd = "" if self.winograd else ", without Winograd"
-        return f"kernels: {self.backend} ({self.reason}), {self.threads} threads{width}{winograd}"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"kernels: {self.backend} ({self.reason}), {threads}{width}{winograd}"
 
 
 def chosen() -> tuple[str, str]:

@@ -13,6 +13,7 @@ idle blocks go at once.
 from __future__ import annotations
 
 import math
+import os
 import sys
 import threading
 from typing import Any
@@ -76,6 +77,10 @@ class Pool:
             for blocks in self._blocks.values():
                 blocks[:] = [block for block in blocks if not block.is_idle()]
 
+    def start_anew(self) -> None:
+        """After a fork: the thread that held the lock may be no more."""
+        self._lock = threading.Lock()
+
     @property
     def idle_bytes(self) -> int:
         """What the pool holds and nobody else does."""
@@ -109,6 +114,9 @@ def _rounded(size: int) -> int:
 
 
 POOL = Pool()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=POOL.start_anew)
 
 
 def empty(shape: Shape, dtype: DTypeLike) -> NDArray[Any]:

@@ -36,7 +36,7 @@ def suits(w: Array, groups: int) -> bool:
 
 def conv2d(x: Array, w: Array, b: Array | None, window: Window) -> Array:
     """As in `kernels.numpy`, for groups of one channel."""
-    y = empty_images(*x.shape[:2], window.output_size, x.dtype)
+    y = empty_images(len(x), x.shape[1], window.output_size, x.dtype)
     f = frame(window, x.shape[1], 1, window.output_size)
     bias = np.zeros(f.C, x.dtype) if b is None else contiguous(b)
     rows = len(x) * f.OH
@@ -46,7 +46,7 @@ def conv2d(x: Array, w: Array, b: Array | None, window: Window) -> Array:
 
 def conv2d_input_grad(g: Array, w: Array, window: Window) -> Array:
     """As in `kernels.numpy`, for groups of one channel."""
-    x = empty_images(*g.shape[:2], window.size, g.dtype)
+    x = empty_images(len(g), g.shape[1], window.size, g.dtype)
     f = frame(window, g.shape[1], 1, window.output_size)
     run(_images, (channels_last(g), _by_tap(w), f, x.transpose(0, 2, 3, 1)), len(g), _grain(f, f.OH * f.OW))
     return x

@@ -32,7 +32,7 @@ from tinygrad_cnn.kernels.memory import empty, empty_images
 CACHE = 1 << 19  # bytes of V in a block: a quarter of a second-level cache, which also holds a panel of weights
 FEWEST, MOST = 8 * ROWS[0], 32 * ROWS[0]  # pixels in a block
 IN_PLACE = 32  # outputs up to which windows are multiplied where they lie: a copy would take as long
-GRAIN = 1 << 20  # multiply-adds worth a thread of its own
+GRAIN = 1 << 19  # multiply-adds, of idle lanes too, worth a thread of its own
 OWN_SUMS = 1 << 20  # bytes of weight gradient up to which each thread sums its own over part of the pixels
 
 Array = NDArray[Any]
@@ -77,7 +77,7 @@ def _forward(
         block = max(1, block // f.OW) * f.OW
     pixels = len(x) * f.OH * f.OW
     blocks = -(-pixels // block)
-    grain = 1 + GRAIN // (block * f.depth * O)
+    grain = 1 + GRAIN // (block * f.depth * f.groups * whole(O // f.groups, lanes(x)))
     n = parts(blocks, grain)
     padded = empty((n, f.padded_image + 1), x.dtype)
     columns = empty((n, 1 if in_place else block * f.depth), x.dtype)
@@ -235,7 +235,7 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window, groups: int = 1) -> A
     blocks = -(-pixels // block)
     by_output = outputs * K * x.itemsize > OWN_SUMS
     count = outputs if by_output else blocks
-    grain = 1 + GRAIN * count // (pixels * K * O)
+    grain = 1 + GRAIN * count // (pixels * whole(K, VECTORS * L) * O)
     n = parts(count, grain)
     padded = empty((n, f.padded_image + 1), x.dtype)
     columns = empty((n, block * whole(K, VECTORS * L)), x.dtype)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -46,48 +46,65 @@ class _Signal:
         self._flag[0] = 0  # also where the thread slept: else it would not stay awake the next time
 
 
-class _Worker:
-    """A thread that waits for a call to make."""
+class _Desk:
+    """Where a thread waits for calls to make."""
 
     def __init__(self) -> None:
-        self._asked, self._answered = _Signal(), _Signal()
-        self._call: tuple[Chunk, tuple[Any, ...]] | None = None
-        self._error: BaseException | None = None
-        self._dismissed = False
-        self._gone = allocate_lock()
-        self._gone.acquire()
-        start_new_thread(self._serve, ())
+        self.asked, self.answered = _Signal(), _Signal()
+        self.call: tuple[Chunk, tuple[Any, ...]] | None = None
+        self.error: BaseException | None = None
+        self.closed = False
+        self.left = allocate_lock()
+        self.left.acquire()
 
-    def ask(self, function: Chunk, arguments: tuple[Any, ...]) -> None:
-        self._call = function, arguments
-        self._asked.give()
-
-    def wait(self) -> BaseException | None:
-        """Until the call has been made; the error that it raised, if it did."""
-        self._answered.wait()
-        error, self._error = self._error, None
-        return error
-
-    def dismiss(self) -> None:
-        """Until the thread has ended, after the call that it was asked to make, if it was."""
-        self._dismissed = True
-        with suppress(RuntimeError):  # asked, and not yet awake
-            self._asked.give()
-        self._gone.acquire()
-
-    def _serve(self) -> None:
-        while not self._dismissed:
-            self._asked.wait()
-            if self._call is not None:
-                function, arguments = self._call
-                self._call = None
+    def serve(self) -> None:
+        while not self.closed:
+            self.asked.wait()
+            if self.call is not None:
+                function, arguments = self.call
+                self.call = None
                 try:
                     function(*arguments)
                 except BaseException as error:
-                    self._error = error
+                    self.error = error
                 del function, arguments  # what a waiting thread holds, nobody else can reuse
-                self._answered.give()
-        self._gone.release()
+                self.answered.give()
+        self.left.release()
+
+    def close(self) -> None:
+        """Let the thread end, after the call that it makes now."""
+        self.closed = True
+        try:
+            self.asked.give()
+        except RuntimeError:  # it was asked, and is about to wake
+            return
+
+
+class _Worker:
+    """A thread to ask. It ends with this object, so that one that Ctrl-C lost makes way for another."""
+
+    def __init__(self) -> None:
+        self._desk = _Desk()
+        start_new_thread(self._desk.serve, ())
+
+    def __del__(self) -> None:
+        self._desk.close()
+
+    def ask(self, function: Chunk, arguments: tuple[Any, ...]) -> None:
+        self._desk.call = function, arguments
+        self._desk.asked.give()
+
+    def wait(self) -> BaseException | None:
+        """Until the call has been made; the error that it raised, if it did."""
+        desk = self._desk
+        desk.answered.wait()
+        error, desk.error = desk.error, None
+        return error
+
+    def dismiss(self) -> None:
+        """Until the thread has ended."""
+        self._desk.close()
+        self._desk.left.acquire()
 
 
 class _Team:
@@ -95,23 +112,24 @@ class _Team:
 
     def __init__(self) -> None:
         self.idle: list[_Worker] = []  # append and pop are atomic: several Python threads share it
-        self._size = 0
+        self._members: WeakSet[_Worker] = WeakSet()
 
     def borrow(self) -> _Worker | None:
         """A worker that waits, a new one while the team is not complete, or None."""
         try:
             return self.idle.pop()
         except IndexError:
-            if self._size >= num_threads() - 1:
+            if len(self._members) >= num_threads() - 1:
                 return None
-            self._size += 1
-            return _Worker()
+            worker = _Worker()
+            self._members.add(worker)
+            return worker
 
     def dismiss(self, workers: list[_Worker]) -> None:
         """End the threads of borrowed workers, and have new ones next time."""
         for worker in workers:
             worker.dismiss()
-            self._size -= 1
+            self._members.discard(worker)
 
 
 _team = _Team()

@@ -36,20 +36,22 @@ def _images(channels: int, dtype: DTypeLike, size: tuple[int, int] = SIZE) -> An
 
 
 def _convolutions(dtype: DTypeLike) -> Calls:
-    def directions(channels: int, name: str) -> Calls:
-        x, w, b = _images(channels, dtype), np.ones((channels, channels, 3, 3), dtype), np.ones(channels, dtype)
+    def directions(channels: int, name: str, groups: int = 1) -> Calls:
+        x, b = _images(channels, dtype), np.ones(channels, dtype)
+        w = np.ones((channels, channels // groups, 3, 3), dtype)
         same, halves = window("warm_up", SIZE, 3, 1, 1), window("warm_up", SIZE, 2, 2, 0)
         return {
-            f"conv2d{name}": lambda: jit.conv2d(x, w, b, same),
-            f"conv2d_relu_max_pool2d{name}": lambda: jit.conv2d_relu_max_pool2d(x, w, b, same, 1, halves),
-            f"conv2d_input_grad{name}": lambda: jit.conv2d_input_grad(x, w, same),
-            f"conv2d_weight_grad{name}": lambda: jit.conv2d_weight_grad(x, x, same),
+            f"conv2d{name}": lambda: jit.conv2d(x, w, b, same, groups),
+            f"conv2d_relu_max_pool2d{name}": lambda: jit.conv2d_relu_max_pool2d(x, w, b, same, groups, halves),
+            f"conv2d_input_grad{name}": lambda: jit.conv2d_input_grad(x, w, same, groups),
+            f"conv2d_weight_grad{name}": lambda: jit.conv2d_weight_grad(x, x, same, groups),
         }
 
     strided = window("warm_up", SIZE, 3, 2, 1)
     g, w = _images(3, dtype, strided.output_size), np.ones((3, 3, 3, 3), dtype)
     return {
         **directions(3, ""),
+        **directions(3, ", depthwise", groups=3),
         "conv2d_input_grad, strided": lambda: jit.conv2d_input_grad(g, w, strided),
         **(directions(MANY, ", by Winograd's algorithm") if dtype == np.float32 else {}),
         "channel_sums": lambda: jit.channel_sums(g),

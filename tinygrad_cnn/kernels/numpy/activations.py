@@ -17,6 +17,8 @@ from tinygrad_cnn.kernels.numpy.selection import select
 
 Array = NDArray[Any]
 
+SLOPE, CUBE = math.sqrt(2 / math.pi), 0.044715  # of gelu_tanh
+
 # ---- straight lines --------------------------------------------------------------------------------------------------
 
 
@@ -129,18 +131,15 @@ def gelu_grad(g: Array, x: Array) -> Array:
     return gx
 
 
-_SLOPE, _CUBE = math.sqrt(2 / math.pi), 0.044715
-
-
 def gelu_tanh(x: Array) -> Array:
     """x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3)."""
-    y: Array = x * (0.5 * np.tanh(x * (x * x * (_SLOPE * _CUBE) + _SLOPE)) + 0.5)
+    y: Array = x * (0.5 * np.tanh(x * (x * x * (SLOPE * CUBE) + SLOPE)) + 0.5)
     return y
 
 
 def gelu_tanh_grad(g: Array, x: Array) -> Array:
     """g ((1 + t) / 2 + x (1 - t^2) u' / 2) with t = tanh u."""
     squares = x * x
-    t = np.tanh(x * (squares * (_SLOPE * _CUBE) + _SLOPE))
-    gx: Array = g * ((t + 1) * 0.5 + x * (1 - t * t) * (squares * (3 * _SLOPE * _CUBE) + _SLOPE) * 0.5)
+    t = np.tanh(x * (squares * (SLOPE * CUBE) + SLOPE))
+    gx: Array = g * ((t + 1) * 0.5 + x * (1 - t * t) * (squares * (3 * SLOPE * CUBE) + SLOPE) * 0.5)
     return gx

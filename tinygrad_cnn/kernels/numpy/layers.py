@@ -24,5 +24,8 @@ def conv2d_relu(
 def conv2d_relu_max_pool2d(
     x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, window: Window, groups: int, pool: Window
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """relu_max_pool2d(conv2d(x, w, b), pool), which also says which pixels of `pool` it takes."""
+    """relu_max_pool2d(conv2d(x, w, b), pool), which also says which pixels of `pool` it takes.
+
+    Where a maximum is 0 no gradient passes, and any tap may stand: other backends may look for it after relu.
+    """
     return relu_max_pool2d(conv2d(x, w, b, window, groups), pool)
