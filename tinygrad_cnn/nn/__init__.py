@@ -51,6 +51,7 @@ from tinygrad_cnn.nn.pooling import (
 )
 from tinygrad_cnn.nn.regularisation import Dropout, Dropout2d
 from tinygrad_cnn.nn.resampling import Fold, Unfold, Upsample
+from tinygrad_cnn.nn.shapes import infer_shapes
 from tinygrad_cnn.nn.states import LoadResult
 
 __all__ = [
@@ -113,6 +114,7 @@ __all__ = [
     "Unfold",
     "Upsample",
     "ZeroPad2d",
+    "infer_shapes",
     "init",
     "path_of",
 ]

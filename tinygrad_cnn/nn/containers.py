@@ -28,6 +28,8 @@ class Identity(Module):
 class Sequential(Module):
     """Modules one after another, each applied to what the one before it returned.
 
+    Neighbours such as Linear and ReLU run as one operation where nothing but the time can tell (see fusion.py).
+
     Takes the Modules themselves, which get the names "0", "1", ..., or one dict from names to Modules. A slice is a
     Sequential of the same Modules under the same names.
 

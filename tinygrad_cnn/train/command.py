@@ -56,7 +56,7 @@ examples:
     )
     parser.set_defaults(run=run_train)
     _declare_data(parser.add_argument_group("data"))
-    _declare_network(parser.add_argument_group("network"))
+    declare_network(parser.add_argument_group("network"))
     _declare_training(parser.add_argument_group("training"))
     _declare_output(parser.add_argument_group("output"))
 
@@ -91,7 +91,8 @@ def _declare_data(group: Any) -> None:
     )
 
 
-def _declare_network(group: Any) -> None:
+def declare_network(group: Any) -> None:
+    """Add the options that say what the network is, which are fields of a `Recipe`."""
     group.add_argument(
         "--filters",
         metavar="N,N,...",
