@@ -14,9 +14,14 @@ def run(name: str, *arguments: str) -> Any:
 
 
 def test_no_example_is_left_out() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"custom_model"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"custom_model", "figures"}
 
 
 def test_custom_model(tmp_path: Path) -> None:
     assert run("custom_model", "--out", str(tmp_path)) > 0.85
     assert "conv.weight" in (tmp_path / "graph.svg").read_text("utf-8")
+
+
+def test_figures(tmp_path: Path) -> None:
+    assert run("figures", "--out", str(tmp_path)) > 0.9
+    assert len(list(tmp_path.glob("*.png"))) == 10

@@ -22,7 +22,7 @@ import tinygrad_cnn
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(tinygrad_cnn.__file__).parent
 FOLDERS = ("tinygrad_cnn", "tests", "examples", "benchmarks")
-PUBLIC_PACKAGES = ("", ".nn", ".optim", ".data", ".train", ".io", ".viz", ".profiling", ".testing")
+PUBLIC_PACKAGES = ("", ".nn", ".optim", ".data", ".train", ".io", ".viz", ".profiling", ".explanations", ".testing")
 TOP_LEVEL = {*FOLDERS, "pyproject.toml", "README.md", "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md"}
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
 

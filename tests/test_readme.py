@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn import testing
+from tinygrad_cnn import nn, testing, viz
 from tinygrad_cnn.errors import ShapeError
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -55,3 +55,24 @@ def test_a_wrong_rule_is_reported_as_shown(readme: dict[str, Any]) -> None:
     for line in fences("text")[1].splitlines():
         if "called at" not in line and line.strip() != "...":
             assert line.strip() in report
+
+
+def test_the_profile_has_the_lines_shown(readme: dict[str, Any], tmp_path: Path) -> None:
+    def labels(table: str) -> set[tuple[str, ...]]:
+        lines = [re.split(r"  +", line.strip()) for line in table.splitlines()]
+        return {tuple(cell for cell in line if not re.match(r"[\d,.-]+$", cell)) for line in lines}
+
+    assert labels(readme["p"].table(by="module")) == labels(fences("text")[2])
+    assert (tmp_path / "trace.json").exists()
+
+
+def test_the_summary_is_as_shown(readme: dict[str, Any]) -> None:
+    shown = viz.summary(readme["net"], (3, 28, 28), batch_size=64)
+    assert f"{shown}\n" in fences("text")
+
+
+def test_a_layer_that_does_not_fit_is_named_as_shown(readme: dict[str, Any]) -> None:
+    readme["net"].head = nn.Linear(400, 10)
+    with pytest.raises(ShapeError) as error:
+        nn.infer_shapes(readme["net"], (3, 28, 28))
+    assert f"{error.value}\n" in fences("text")

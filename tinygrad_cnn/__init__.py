@@ -25,11 +25,12 @@ from tinygrad_cnn.ops import *  # noqa: F403
 from tinygrad_cnn.random import manual_seed
 
 if TYPE_CHECKING:
+    from tinygrad_cnn.explanations import explain
     from tinygrad_cnn.profiling import profile
 
 __version__ = "0.1.0"
 
-_ON_DEMAND = ("data", "io", "profiling", "testing", "train", "viz")  # they are imported when first named, not before
+_ON_DEMAND = ("data", "explanations", "io", "profiling", "testing", "train", "viz")  # imported when first named
 
 __all__ = [
     *ops.__all__,
@@ -38,6 +39,7 @@ __all__ = [
     "Tensor",
     "enable_grad",
     "errors",
+    "explain",
     "grad",
     "is_grad_enabled",
     "kernels",
@@ -56,6 +58,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _ON_DEMAND:
         return importlib.import_module(f"tinygrad_cnn.{name}")
+    if name == "explain":
+        return importlib.import_module("tinygrad_cnn.explanations").explain
     if name == "profile":
         return importlib.import_module("tinygrad_cnn.profiling").profile
     raise AttributeError(f"module 'tinygrad_cnn' has no attribute {name!r}")

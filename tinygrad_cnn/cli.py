@@ -13,8 +13,11 @@ from typing import NoReturn
 
 from tinygrad_cnn import __version__
 from tinygrad_cnn.errors import ArgumentError, TinygradCnnError
+from tinygrad_cnn.explanations.command import declare_explain
+from tinygrad_cnn.kernels.command import declare_warm_up
 from tinygrad_cnn.testing.command import declare_check
 from tinygrad_cnn.train.command import declare_train
+from tinygrad_cnn.train.summary_command import declare_summary
 
 _PROGRAM = "tinygrad-cnn"
 _BAD_INPUT = 2
@@ -46,7 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{_PROGRAM} {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     declare_train(commands)
+    declare_summary(commands)
     declare_check(commands)
+    declare_explain(commands)
+    declare_warm_up(commands)
     return parser
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib")
+
+from matplotlib.figure import Figure
 
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError
 from tinygrad_cnn.viz import plot_history
@@ -85,3 +88,39 @@ def test_one_epoch_and_many_are_drawn(count: int) -> None:
 def test_a_wrong_history_is_one_clear_error(history: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         plot_history(history)
+
+
+@pytest.mark.parametrize("count", [2, 3, 6, 10, 17, 50, 200, 1234])
+def test_the_first_and_the_last_epoch_have_a_tick(count: int) -> None:
+    for axes in plot_history({name: [0.5] * count for name in HISTORY}).axes:
+        ticks = axes.get_xticks()
+        assert ticks[0] == 1
+        assert ticks[-1] == count
+        assert len(ticks) <= 10
+        assert (np.diff(ticks) >= (count - 1) / 11).all()
+        assert np.array_equal(ticks, np.round(ticks))
+
+
+def test_the_first_and_the_last_update_have_a_tick() -> None:
+    history = {name: [0.5] * 4 for name in HISTORY} | {"step": [130, 260, 390, 437]}
+    ticks = plot_history(history).axes[0].get_xticks()
+    assert (ticks[0], ticks[-1]) == (130, 437)
+
+
+@pytest.mark.parametrize("last", [900, 99_000, 1_234_000])
+def test_numbers_of_updates_do_not_touch(last: int) -> None:
+    history = {name: [0.5] * 100 for name in HISTORY} | {"step": list(range(last // 100, last + 1, last // 100))}
+    figure = plot_history(history)
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert figure.axes[0].get_xticklabels()[-1].get_text() == f"{last:,}"
+    assert all(left.x1 + 3 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_curves_are_drawn_on_axes_of_the_users() -> None:
+    figure = Figure()
+    axes = figure.subplots(1, 3)
+    assert plot_history(HISTORY, axes=axes[1:]) is figure
+    assert [panel.get_ylabel() for panel in axes] == ["", "loss", "accuracy"]
+    with pytest.raises(ArgumentError, match="axes expects two, for loss and accuracy, got 3"):
+        plot_history(HISTORY, axes=axes)

@@ -6,79 +6,115 @@ import subprocess
 
 import pytest
 
-from tinygrad_cnn.viz.drawing import Drawing, Frame, letters
+from tinygrad_cnn.viz.descriptions import Description, Gradient, Health, Kind, ModuleEntry
+from tinygrad_cnn.viz.drawing import Drawing
+from tinygrad_cnn.viz.sketches import Flow, Outcome, Sketch
 
 NASTY = 'a"b\\c\\n<d>&amp;\n{e|f};\x00 é×'
-NET, LAYER = Frame(0, "Net"), Frame(1, "layer: Linear")
 
 
-def node_lines(dot: str) -> list[str]:
-    return re.findall(r'^ *("?[A-Z]+"?) \[label=', dot, re.MULTILINE)
+class Drawn:
+    """A made-up operation: no rules, so no rule text."""
+
+    arity, elementwise, joint_rule = 1, False, None
+    differentiable: tuple[str, ...] = ()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
-def arrow_lines(dot: str) -> list[tuple[str, str]]:
-    return re.findall(r'^ *("?[A-Z]+"?) -> ("?[A-Z]+"?)', dot, re.MULTILINE)
+def outcome(*shape: int) -> Outcome:
+    return Outcome(shape, "float32", 1)
 
 
-def layer() -> Drawing:
-    drawing = Drawing()
-    x = drawing.add_box("input", "x", ("(2, 3)",))
-    w = drawing.add_box("parameter", "layer.weight", ("(4, 3)",), place=None)
-    b = drawing.add_box("parameter", "layer.bias", ("(4,)",), place=None)
-    y = drawing.add_box("operation", "linear", ("(2, 4)",), place=(NET, LAYER))
-    for source in (x, w, b):
-        drawing.add_arrow(source, y)
-    drawing.add_arrow(y, drawing.add_box("output", "output"))
-    return drawing
+def layer(name: str = "linear", health: Health | None = None) -> Description:
+    sketch = Sketch()
+    x = sketch.add_source("input", "x", outcome(2, 3))
+    w = sketch.add_source("parameter", "w", outcome(4, 3))
+    b = sketch.add_source("parameter", "b", outcome(4))
+    operands = [("x", x), ("w", w), ("b", b)]
+    y = sketch.add_call(Drawn(name), operands, outcome(2, 4), (), multiply_adds=24, kept_bytes=2048)
+    sketch.add_output(y)
+    if health is None:
+        return sketch.description("layer")
+    found = Gradient(norm=None if health == "nan" else 2.5, health=health)
+    return sketch.description("layer", None, Flow({y: found}, {(x, y, "x"): found}))
 
 
-def test_boxes_are_named_in_order_of_appearance() -> None:
-    dot = layer().dot()
-    assert sorted(node_lines(dot)) == ["A", "B", "C", "D", "E"]
-    assert arrow_lines(dot) == [("A", "D"), ("B", "D"), ("D", "C"), ("D", "E")]  # the bias stands on the right
-    assert "D -> C [dir=back]" in dot
-    assert dot == layer().dot()
+def test_boxes_are_named_by_what_they_are() -> None:
+    dot = Drawing(layer()).dot()
+    assert re.findall(r'^ *"(\w+)" \[label=', dot, re.MULTILINE) == ["x", "w", "b", "linear", "output"]
+    assert '"x" -> "linear" [label=" 2×3 ", weight=8]' in dot
+    assert '"w" -> "linear"\n' in dot
+    assert '"linear" -> "b" [dir=back]' in dot  # the bias stands on the right
+    assert '{rank=same; "linear"; "w"; "b"}' in dot
+    assert dot == Drawing(layer()).dot()
 
 
-def test_parameters_stand_in_the_frame_of_the_operation_that_uses_them() -> None:
-    dot = layer().dot()
-    outer, _, inner = dot.partition("subgraph cluster_B")
-    assert "<b>Net</b>" in outer
-    assert "<b>layer: Linear</b>" in inner
-    assert "layer.weight" in inner
-    assert "{rank=same; D; B; C}" in inner
-    assert "A [label" in outer
-    assert dot.count("{") == dot.count("}")
+def test_an_operation_says_what_it_costs() -> None:
+    box = next(line for line in Drawing(layer()).dot().splitlines() if line.startswith('  "linear" [label'))
+    assert re.findall(r">([^<>]+)</", box) == ["linear", "(2, 4) float32", "24 multiply-adds", "keeps 2.05 kB"]
 
 
-def test_a_parameter_of_two_layers_stands_in_the_frame_around_both() -> None:
-    drawing = Drawing()
-    w = drawing.add_box("parameter", "shared", place=None)
-    for number in (1, 2):
-        drawing.add_arrow(w, drawing.add_box("operation", "mul", place=(NET, Frame(number, f"layer {number}"))))
-    before_the_layers = drawing.dot().partition("layer 1")[0]
-    assert "shared" in before_the_layers
-    assert "<b>Net</b>" in before_the_layers
-    assert drawing.dot().count("shared") == 1
+def test_kinds_differ_in_shape_and_in_colour() -> None:
+    kinds: list[Kind] = ["input", "parameter", "constant", "operation", "output", "module"]
+    looks = []
+    for kind in kinds:
+        description = layer()
+        description["nodes"][0]["kind"] = kind
+        line = next(line for line in Drawing(description).dot().splitlines() if line.startswith('  "x" [label'))
+        looks.append(line.partition(">>")[2])
+    colours = [re.findall(r'fillcolor="(.*?)"', look) for look in looks]
+    shapes = [re.sub(r'(fill)?color=".*?"', "", look) for look in looks]
+    assert len(set(map(str, colours))) == len(set(shapes)) == len(kinds)
 
 
-def test_names_count_like_the_columns_of_a_spreadsheet() -> None:
-    assert [letters(number) for number in (0, 25, 26, 51, 52, 701, 702)] == ["A", "Z", "AA", "AZ", "BA", "ZZ", "AAA"]
+@pytest.mark.parametrize(
+    ("health", "look", "words"),
+    [
+        ("healthy", 'color="#007A5A", style=solid', "gradient 2.5"),
+        ("vanishing", 'color="#0072B2", style=dashed', "gradient 2.5, vanishing"),
+        ("exploding", 'color="#D55E00", style=bold', "gradient 2.5, exploding"),
+        ("zero", 'color="#7A7A7A", style=dotted', "gradient 2.5, zero"),
+        ("nan", 'color="#A0006E", style=bold', "gradient NaN"),
+    ],
+)
+def test_gradients_run_back_in_the_colour_of_their_health(health: Health, look: str, words: str) -> None:
+    dot = Drawing(layer(health=health)).dot()
+    assert f'"linear" -> "x" [constraint=false, {look}, fontcolor=' in dot
+    assert f">{words}<" in dot
+    assert "constraint" not in Drawing(layer()).dot()
 
 
 @pytest.mark.parametrize("rich", [True, False])
 def test_labels_say_what_was_meant(rich: bool) -> None:
-    drawing = Drawing()
-    source = drawing.add_box("operation", NASTY, (NASTY,), place=(Frame(0, NASTY),))
-    drawing.add_arrow(source, drawing.add_box("output", "output"), NASTY)
-    dot = drawing.dot(rich)
+    description = layer(NASTY)
+    description["title"] = NASTY
+    description["edges"][0].update({"argument": NASTY, "shown": True})
+    frame = ModuleEntry(
+        path=NASTY,
+        parent="",
+        kind=NASTY,
+        label=NASTY,
+        options="",
+        parameters=0,
+        multiply_adds=0,
+        kept_bytes=0,
+        collapsed=False,
+        copies=1,
+        copy_of="",
+    )
+    description["modules"] = [frame]
+    description["nodes"][0].update({"notes": [NASTY], "module": NASTY})
+    dot = Drawing(description).dot(rich)
     if rich:
         assert "<b>a&quot;b\\c\\n&lt;d&gt;&amp;amp; {e|f};  é×</b>" in dot
     else:
-        assert r'label="a\"b\\c\\n<d>&amp;amp; {e|f};  é×\na\"b' in dot
+        assert r'label="a\"b\\c\\n<d>&amp;amp; {e|f};  é×\n(2, 4) float32' in dot
     program = shutil.which("dot")
     if program is None:
         pytest.skip("needs the program dot to read the text back")
     run = subprocess.run([program, "-Tsvg"], input=dot.encode(), capture_output=True, check=True)
     assert run.stderr == b""
-    assert run.stdout.decode().count("a&quot;b\\c\\n&lt;d&gt;&amp;amp; {e|f};") == 4  # title, detail, frame, arrow
+    shown = re.sub(r"<title>.*?</title>", "", run.stdout.decode(), flags=re.DOTALL)
+    assert shown.count("a&quot;b\\c\\n&lt;d&gt;&amp;amp; {e|f};") == 4  # title, detail, frame, arrow

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from tinygrad_cnn import nn, viz
 from tinygrad_cnn.errors import ArgumentError, MissingDependencyError
 from tinygrad_cnn.viz import plot_filters, plot_history, save_figure
 
@@ -27,6 +28,33 @@ def history_figure() -> Figure:
 
 def filters_figure() -> Figure:
     return plot_filters(WEIGHT)
+
+
+def histograms_figure() -> Figure:
+    histograms = viz.ParameterHistograms(MODEL)
+    histograms.take(0)
+    return viz.plot_histograms(histograms)
+
+
+MODEL = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+IMAGE = np.ones((4, 4))
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "plot_history": history_figure,
+    "plot_filters": filters_figure,
+    "plot_layer_filters": lambda: viz.plot_layer_filters(MODEL),
+    "plot_feature_maps": lambda: viz.plot_feature_maps(MODEL, IMAGE),
+    "plot_saliency": lambda: viz.plot_saliency(MODEL, IMAGE),
+    "plot_grad_cam": lambda: viz.plot_grad_cam(MODEL, IMAGE),
+    "plot_occlusion": lambda: viz.plot_occlusion(MODEL, IMAGE),
+    "plot_activation_maximization": lambda: viz.plot_activation_maximization(MODEL, (1, 4, 4), steps=1),
+    "plot_confusion_matrix": lambda: viz.plot_confusion_matrix([0, 1], np.eye(2)),
+    "plot_histograms": histograms_figure,
+    "plot_decision_boundary": lambda: viz.plot_decision_boundary(nn.Linear(2, 2), np.eye(2), [0, 1], resolution=5),
+}
+
+
+def test_no_figure_is_left_out() -> None:
+    assert set(FIGURES) == {name for name in viz.__all__ if name.startswith("plot_")}
 
 
 @pytest.mark.parametrize("figure", [history_figure, filters_figure])
@@ -72,9 +100,15 @@ import sys
 import matplotlib
 before = dict(matplotlib.rcParams)
 import numpy as np
-from tinygrad_cnn import viz
+from tinygrad_cnn import nn, viz
 viz.plot_history({{name: [0.5] for name in {NAMES}}}).canvas.draw()
 viz.plot_filters(np.ones((2, 2, 3, 3))).canvas.draw()
+model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+viz.plot_layer_filters(model).canvas.draw()
+viz.plot_feature_maps(model, np.ones((4, 4))).canvas.draw()
+viz.plot_grad_cam(model, np.ones((4, 4))).canvas.draw()
+viz.plot_confusion_matrix([0, 1], np.eye(2)).canvas.draw()
+viz.plot_decision_boundary(nn.Linear(2, 2), np.eye(2), [0, 1]).canvas.draw()
 print("matplotlib.pyplot" in sys.modules, dict(matplotlib.rcParams) == before)
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -87,8 +121,8 @@ def test_importing_viz_does_not_import_matplotlib() -> None:
     assert run.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("figure", [history_figure, filters_figure])
-def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, figure: Callable[[], Figure]) -> None:
+@pytest.mark.parametrize("name", FIGURES)
+def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingDependencyError, match=r"plot_\w+ needs matplotlib.*tinygrad_cnn\[viz\]"):
-        figure()
+    with pytest.raises(MissingDependencyError, match=rf"{name} needs matplotlib.*tinygrad_cnn\[viz\]"):
+        FIGURES[name]()

