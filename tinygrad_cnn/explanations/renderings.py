@@ -112,10 +112,11 @@ def _latex(block: Block) -> str:
         case Table(header, rows):
             head = " & ".join(_escaped(cell) for cell in header) + r" \\ \hline"
             body = [" & ".join(f"${cell}$" for cell in row) + r" \\" for row in rows]
-            return "\n".join([rf"\begin{{tabular}}{{{'r' * len(header)}}}", head, *body, r"\end{tabular}"])
+            start = rf"\begin{{center}}\begin{{tabular}}{{{'r' * len(header)}}}"
+            return "\n".join([start, head, *body, r"\end{tabular}\end{center}"])
         case Code(place, source):
-            lines = f"\\begin{{verbatim}}\n{source}\n\\end{{verbatim}}"
-            return f"\\noindent\\texttt{{{_escaped(place)}}}\n{{\\scriptsize\n{lines}\n}}"  # up to 120 columns
+            listing = f"\\begin{{verbatim}}\n{source}\n\\end{{verbatim}}"
+            return f"\\noindent\\texttt{{{_escaped(place)}}}\n{{\\scriptsize\n{listing}\n}}"  # up to 120 columns
 
 
 def _pmatrix(name: str, rows: Sequence[Sequence[str]]) -> str:
