@@ -283,8 +283,9 @@ def test_a_result_that_is_used_elsewhere_is_not_folded_away() -> None:
     assert copies(viz.graph(Dense(3), BATCH)) == [1, 1, 1]
 
 
-def test_residual_blocks_are_folded_with_all_that_is_inside() -> None:
-    graph = viz.graph(resnet_18(8), IMAGES)
+@pytest.mark.parametrize("training", [True, False])
+def test_residual_blocks_are_folded_with_all_that_is_inside(training: bool) -> None:
+    graph = viz.graph(resnet_18(8).train(training), IMAGES)
     assert [module(graph, f"ResNet.layer1.{i}")["copy_of"] for i in range(2)] == ["", "ResNet.layer1.0"]
     assert module(graph, "ResNet.layer2.0")["copies"] == 1  # it has a shortcut of its own
     ids = {node["id"] for node in graph._shown["nodes"]}

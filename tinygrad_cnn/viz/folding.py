@@ -122,7 +122,8 @@ class _Folder:
 
 def _look(node: Node, path: str) -> Hashable:
     """All that is drawn of a node, but for the names of the modules around it."""
-    label = node["label"].rpartition(".")[2] if node["kind"] == "parameter" else node["label"]
+    named = node["kind"] in ("parameter", "constant")  # constants: buffers, such as layer1.0.bn1.running_mean
+    label = node["label"].rpartition(".")[2] if named else node["label"]
     shape = None if node["shape"] is None else tuple(node["shape"])
     inner = node["module"][len(path) :]
     return node["kind"], label, inner, shape, node["dtype"], node["multiply_adds"], tuple(node["notes"]), _health(node)
