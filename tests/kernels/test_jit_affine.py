@@ -121,6 +121,7 @@ def test_every_size_gives_the_bits_of_numpy(case: Case, needs: tuple[bool, bool,
 @pytest.mark.usefixtures("way")
 @given(cases(), st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_nan_and_infinities_go_where_numpy_has_them(case: Case, value: float) -> None:
+    case.w = np.where(case.w == 0, case.w.dtype.type(1), case.w)  # a BLAS may leave out what it multiplies by 0
     for name in ("x", "g"):
         array = getattr(case, name).copy()
         array.flat[array.size // 2] = value

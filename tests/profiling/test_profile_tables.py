@@ -45,13 +45,13 @@ def test_the_shares_add_up_to_everything(step: Profile) -> None:
         assert lines[0] == [by, "pass", "calls", "ms", "%", "GFLOP/s", "moved MB", "allocated MB"]
         *rows, between, profiler, total = lines[1:]
         assert (between[0], profiler[0], total[0]) == ("between operations", "the profiler itself", "total")
-        shares = [float(row[4]) for row in rows] + [float(between[2]), float(profiler[2])]
+        shares = [number(row[4]) for row in rows] + [number(between[2]), number(profiler[2])]
         times = [number(cell) for cell in (*(row[3] for row in rows), between[1], profiler[1])]
         assert all(share >= 0 for share in shares)
         assert sum(shares) == pytest.approx(100, abs=0.05 * len(shares))
         assert float(total[3]) == 100.0
-        assert sum(times) == pytest.approx(float(total[2]), abs=0.005 * len(times))
-        assert float(total[2]) == pytest.approx(step.seconds * 1e3, abs=0.006)
+        assert sum(times) == pytest.approx(number(total[2]), abs=0.005 * len(times))
+        assert number(total[2]) == pytest.approx(step.seconds * 1e3, abs=0.006)
         assert sum(int(row[2]) for row in rows) == int(total[1])
 
 
@@ -62,8 +62,8 @@ def test_a_line_shows_its_row(step: Profile) -> None:
     assert row.gflops_per_second == pytest.approx(2 * row.multiply_adds / row.seconds / 1e9)
     assert line[2] == "2"
     assert number(line[3]) == pytest.approx(row.seconds * 1e3, abs=0.005)
-    assert float(line[5]) == pytest.approx(row.gflops_per_second, rel=0.05, abs=0.001)
-    assert float(line[6]) == pytest.approx(row.bytes / 1e6, abs=0.0005)
+    assert number(line[5]) == pytest.approx(row.gflops_per_second, rel=0.05, abs=0.001)
+    assert number(line[6]) == pytest.approx(row.bytes / 1e6, abs=0.0005)
 
 
 def test_columns_stand_below_each_other(step: Profile) -> None:
