@@ -61,6 +61,46 @@ def test_fused_layers_compute_the_same_values_and_gradients(shape: tuple[int, ..
         assert gradient.dtype == dtype
 
 
+IMAGES = {
+    "conv2d_relu": lambda: [nn.Conv2d(3, 5, 3, padding=1, groups=1), nn.ReLU()],
+    "conv2d_relu_max_pool2d": lambda: [nn.Conv2d(3, 5, 3, stride=1), nn.ReLU(), nn.MaxPool2d(2)],
+    "normalise_relu": lambda: [nn.BatchNorm2d(3), nn.ReLU()],
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_layers_of_images_compute_the_same(name: str) -> None:
+    net = nn.Sequential(*IMAGES[name]())
+    twin = copy.deepcopy(net)
+    x, other = batch(2, 3, 7, 6), batch(2, 3, 7, 6)
+    assert operations(lambda: net(x)) == [name]
+    twin.load_state_dict(net.state_dict())
+    y, expected = net(x), one_by_one(twin, other)
+    np.testing.assert_allclose(y.data, expected.data, rtol=1e-5, atol=1e-5)
+    weights = np.random.default_rng(1).normal(size=y.shape).astype(np.float32)
+    (y * weights).sum().backward()
+    (expected * weights).sum().backward()
+    np.testing.assert_allclose(x.grad.data, other.grad.data, rtol=1e-4, atol=1e-5)
+    for parameter, same in zip(net.parameters(), twin.parameters(), strict=True):
+        assert parameter.grad is not None
+        assert same.grad is not None
+        np.testing.assert_allclose(parameter.grad.data, same.grad.data, rtol=1e-4, atol=1e-4)
+    for buffer, same_buffer in zip(net.buffers(), twin.buffers(), strict=True):
+        np.testing.assert_allclose(buffer.data, same_buffer.data, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "pool", [nn.MaxPool2d(2, stride=1), nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(3, padding=1), nn.MaxPool2d(9)]
+)
+def test_pooling_that_does_not_fit_runs_by_itself(pool: nn.MaxPool2d) -> None:
+    net, x = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), pool), batch(2, 3, 7, 6)
+    if pool.kernel_size == (9, 9):
+        with pytest.raises(ShapeError, match="max_pool2d: kernel 9x9"):
+            net(x)
+    else:
+        assert operations(lambda: net(x)) == ["conv2d_relu", "max_pool2d"]
+
+
 def test_without_bias_and_with_frozen_parameters() -> None:
     net, x = nn.Sequential(nn.Linear(3, 4, bias=False), nn.ReLU()), batch(2, 3)
     net.requires_grad_(False)

@@ -16,9 +16,11 @@ from tinygrad_cnn.nn.activations import ReLU
 from tinygrad_cnn.nn.convolution import Conv2d
 from tinygrad_cnn.nn.layers import Linear
 from tinygrad_cnn.nn.modules import Module
+from tinygrad_cnn.nn.normalisation import BatchNorm2d
 from tinygrad_cnn.nn.paths import locate
 from tinygrad_cnn.nn.pooling import MaxPool2d
 from tinygrad_cnn.ops.convolution_layers import conv2d_relu, conv2d_relu_max_pool2d
+from tinygrad_cnn.ops.normalisation import batch_norm_relu
 from tinygrad_cnn.ops.products import linear_relu
 
 Kinds: TypeAlias = tuple[type[Module], ...]
@@ -116,3 +118,8 @@ def _conv2d_relu_max_pool2d(input: Any, conv: Conv2d, relu: ReLU, pool: MaxPool2
     KH, KW = pool.kernel_size
     options = conv.stride, conv.padding, conv.dilation, conv.groups
     return conv2d_relu_max_pool2d(input, conv.weight, conv.bias, *options, (KH, KW))
+
+
+@fuses(BatchNorm2d, ReLU)
+def _batch_norm_relu(input: Any, norm: BatchNorm2d, relu: ReLU) -> Any:
+    return norm.normalised(input, batch_norm_relu)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -80,6 +80,10 @@ class _BatchNorm(_Running):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, bias)
 
     def forward(self, input: Tensor) -> Tensor:
+        return self.normalised(input, batch_norm)
+
+    def normalised(self, input: Tensor, operation: Callable[..., Tensor]) -> Tensor:
+        """What `operation`, batch_norm or batch_norm_relu, makes of the input with this Module's statistics."""
         self._check_dims(input)
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
@@ -87,7 +91,7 @@ class _BatchNorm(_Running):
             if momentum is None:  # the mean of all batches so far
                 momentum = 1 / self.num_batches_tracked.item()
         tracked = self.running_mean is not None
-        return batch_norm(
+        return operation(
             input,
             self.running_mean,
             self.running_var,
