@@ -47,7 +47,6 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(affine, "FEW", request.param["affine"])
     monkeypatch.setattr(small_products, "FEW", request.param["small"])
-    monkeypatch.setattr(small_products, "FEW_OF_GRADIENTS", request.param["small"])
 
 
 class Case:

@@ -27,7 +27,6 @@ TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-13}
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """All sizes below are."""
     monkeypatch.setattr(small_products, "FEW", 1 << 30)
-    monkeypatch.setattr(small_products, "FEW_OF_GRADIENTS", 1 << 30)
 
 
 @st.composite

@@ -14,7 +14,7 @@ from tinygrad_cnn.explanations.numbers_in_formulas import equal, factor, index, 
 from tinygrad_cnn.explanations.pages import Page
 from tinygrad_cnn.kernels.numpy import activations as kernels
 from tinygrad_cnn.ops.arithmetic import _mul
-from tinygrad_cnn.ops.functions import _relu, _relu_grad, _sigmoid, _steps, _tanh
+from tinygrad_cnn.ops.functions import _relu, _sigmoid, _tanh
 from tinygrad_cnn.ops.regularisation import _dropped
 
 _CHAIN = r"\frac{\partial J}{\partial X_i} = \frac{\partial J}{\partial Z_i} "
@@ -42,7 +42,7 @@ def relu(page: Page, input: Any = None) -> None:
     """Fill a page: max(x, 0), and the choice at 0."""
     x, run = _case(page, "relu", input)
     _derive(page, *RELU, r"\frac{\partial J}{\partial X} = G \odot [Z > 0]")
-    page.code(_relu, _relu.rules["x"], _steps, _relu_grad, kernels.relu, kernels.relu_grad)
+    page.code(_relu, _relu.rules["x"], kernels.relu, kernels.relu_grad)
     _show(page, x, run)
     i = _steepest(x)
     page.heading("output")

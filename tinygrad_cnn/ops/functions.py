@@ -154,7 +154,7 @@ def _round(x, decimals):
 
 
 _abs.defvjp(x=lambda g, x: g * _sign(x))
-_relu.defvjp(x=lambda g, y: _relu_grad(g, _steps(y)))
+_relu.defvjp(x=lambda g, y: _relu_grad(g, _steps(y)) if isinstance(g, Tensor) else kernels.relu_grad(g, y))
 _relu_grad.defvjp(g=lambda u, output: _relu_grad(u, output))
 
 

@@ -15,13 +15,12 @@ from tinygrad_cnn.kernels.jit.microkernel import pointer
 
 Array = NDArray[Any]
 
-FEW = 20_000  # multiply-adds, up to which these loops are faster than the library's
-FEW_OF_GRADIENTS = 1 << 18  # where they save passes over memory, too
+FEW = 1 << 18  # multiply-adds, up to which these loops are faster than the library's
 
 
 def small_linear(x: Array, w: Array, b: Array | None, relu: bool) -> Array:
     """As `linear` in `kernels.numpy`."""
-    if not _is_small(x, w, FEW) or not (b is None or b.flags.carray):
+    if not _is_small(x, w) or not (b is None or b.flags.carray):
         return reference.linear(x, w, b, relu)
     y = np.empty((len(x), len(w)), x.dtype)
     _linear(x, w, np.empty(0, x.dtype) if b is None else b, y, relu)
@@ -32,7 +31,7 @@ def small_linear_grads(
     g: Array, x: Array, w: Array, y: Array | None, needs: tuple[bool, bool, bool]
 ) -> tuple[Array | None, Array | None, Array | None]:
     """As `linear_grads` in `kernels.numpy`."""
-    if not _is_small(x, w, FEW_OF_GRADIENTS) or not g.flags.carray or not (y is None or y.flags.carray):
+    if not _is_small(x, w) or not g.flags.carray or not (y is None or y.flags.carray):
         return reference.linear_grads(g, x, w, y, needs)
     needs_x, needs_w, needs_b = needs
     gx = np.empty(x.shape, x.dtype) if needs_x else x  # what is not asked for is not touched
@@ -42,9 +41,9 @@ def small_linear_grads(
     return gx if needs_x else None, gw if needs_w else None, gb if needs_b else None
 
 
-def _is_small(x: Array, w: Array, few: int) -> bool:
+def _is_small(x: Array, w: Array) -> bool:
     """Whether these are matrices of few enough numbers, and in the form that compiled code takes."""
-    if x.ndim != 2 or x.size * len(w) > few or x.dtype not in FLOATS:
+    if x.ndim != 2 or x.size * len(w) > FEW or x.dtype not in FLOATS:
         return False
     return x.flags.carray and w.flags.carray
 
@@ -53,23 +52,38 @@ def _is_small(x: Array, w: Array, few: int) -> bool:
 def _linear(x, w, b, y, relu):
     (R, I), O = x.shape, len(w)
     X, W = pointer(x, 0), pointer(w, 0)
-    zero = y.dtype.type(0)
-    for o in range(0, O, 4):  # four products at a time, the last of them again where there are fewer
-        o1, o2, o3 = min(o + 1, O - 1), min(o + 2, O - 1), min(o + 3, O - 1)
-        for r in range(R):
-            t0 = t1 = t2 = t3 = spread(zero, some(0, X))
-            for i in range(0, I, width(X)):
-                here = some(I - i, X)
-                v = load(X, r * I + i, here)
-                t0 = fma(v, load(W, o * I + i, here), t0)
-                t1 = fma(v, load(W, o1 * I + i, here), t1)
-                t2 = fma(v, load(W, o2 * I + i, here), t2)
-                t3 = fma(v, load(W, o3 * I + i, here), t3)
-            y[r, o], y[r, o1], y[r, o2], y[r, o3] = total(t0), total(t1), total(t2), total(t3)
+    whole = I - I % width(X)
+    every, rest = some(width(X), X), some(I - whole, X)
+    nothing = spread(x.dtype.type(0), every)
+    for o in range(0, O, 4):  # two rows of x and four of w, the last of either again where there are fewer
+        w0, w1, w2, w3 = o * I, min(o + 1, O - 1) * I, min(o + 2, O - 1) * I, min(o + 3, O - 1) * I
+        for r in range(0, R, 2):
+            x0, x1 = r * I, min(r + 1, R - 1) * I
+            sums = (nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
+            for i in range(0, whole, width(X)):
+                sums = _added(sums, X, x0 + i, x1 + i, W, w0 + i, w1 + i, w2 + i, w3 + i, every)
+            i = whole
+            sums = _added(sums, X, x0 + i, x1 + i, W, w0 + i, w1 + i, w2 + i, w3 + i, rest)
+            for k in range(min(4, O - o)):
+                y[r, o + k] = total(sums[k])
+                if r + 1 < R:
+                    y[r + 1, o + k] = total(sums[4 + k])
     for r in range(R):
         for o in range(O):
             value = y[r, o] + b[o] if b.size else y[r, o]
-            y[r, o] = zero if relu and value <= 0 else value
+            y[r, o] = 0 if relu and value <= 0 else value
+
+
+@inlined
+def _added(sums, X, x0, x1, W, w0, w1, w2, w3, here):
+    """The eight sums of products of two rows of x with four of w, and one vector of each added."""
+    s0, s1, s2, s3, t0, t1, t2, t3 = sums
+    a, b = load(X, x0, here), load(X, x1, here)
+    v0, v1, v2, v3 = load(W, w0, here), load(W, w1, here), load(W, w2, here), load(W, w3, here)
+    return (
+        fma(a, v0, s0), fma(a, v1, s1), fma(a, v2, s2), fma(a, v3, s3),
+        fma(b, v0, t0), fma(b, v1, t1), fma(b, v2, t2), fma(b, v3, t3),
+    )  # fmt: skip
 
 
 @compiled

@@ -37,13 +37,12 @@ class _Signal:
         self._flag = np.zeros(1, np.int64)
 
     def give(self) -> None:
-        self._flag[0] = 1
         self._lock.release()
+        self._flag[0] = 1
 
     def wait(self) -> None:
         wait_for(self._flag, AWAKE)
         self._lock.acquire()
-        self._flag[0] = 0  # also where the thread slept: else it would not stay awake the next time
 
 
 class _Desk:

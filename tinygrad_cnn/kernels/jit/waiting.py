@@ -29,8 +29,9 @@ def _latest(typing, place):
 
 @compiled
 def wait_for(flag, turns):
-    """Until flag[0] is set, but for so many turns at most."""
+    """Until flag[0] is set, but for so many turns at most; and clear it."""
     place = pointer(flag, 0)
     for _ in range(turns):
         if _latest(place):
             break
+    flag[0] = 0

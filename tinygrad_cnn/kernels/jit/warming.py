@@ -20,6 +20,7 @@ N, SIDE = 2, 8  # of the images
 SIZE = (SIDE, SIDE)
 MANY = 16  # channels with which Winograd's algorithm runs, where that may
 WIDE = 1024  # features with which a product is not left to NumPy
+LONG = 1 << 17  # elements with which an activation is not
 
 
 def calls() -> Calls:
@@ -99,7 +100,7 @@ def _normalisations(dtype: DTypeLike) -> Calls:
 
 
 def _elementwise(dtype: DTypeLike) -> Calls:
-    x, scores, labels = np.ones(1 << 12, dtype), np.ones((N, 3), dtype), np.zeros(N, np.int64)
+    x, scores, labels = np.ones(LONG, dtype), np.ones((N, 3), dtype), np.zeros(N, np.int64)
     return {
         "relu": lambda: jit.relu(x),
         "relu_grad": lambda: jit.relu_grad(x, x),
