@@ -277,25 +277,9 @@ def _weight_grad_parts(
             c = pointer(sums, (((0 if by_output else part) * groups + group) * outputs + first_row) * K)
             begun, c_row = (c, K) if number > first_block else (pointer(zeros, 0), 0)
             product(
-                last_row - first_row,
-                K,
-                lanes,
-                a,
-                1,
-                a_step,
-                0,
-                v,
-                wide,
-                0,
-                count * wide,
-                1,
-                count,
-                begun,
-                c_row,
-                c,
-                K,
-                0,
-            )
+                last_row - first_row, K, lanes, a, 1, a_step, 0, v, wide, 0, count * wide, 1, count, begun, c_row,
+                c, K, 0,
+            )  # fmt: skip
 
 
 @compiled
