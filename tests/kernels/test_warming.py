@@ -20,7 +20,7 @@ from tinygrad_cnn.kernels.jit import compilation
 ROOT = Path(__file__).parents[2]  # where a new process finds the package, installed or not
 
 FLOAT32_ALONE = {"_map", "_map_grad", "_sum_tiles", "_finish", "_transform_rows", "_convolve_tiles"}
-WITHOUT_FLOATS = {"wait_for"}
+WITHOUT_FLOATS = {"work"}
 
 # What each compiled function has been compiled for: the dtypes of its float arrays.
 COMPILED = """

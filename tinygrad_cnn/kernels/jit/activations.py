@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.kernels import numpy as reference
-from tinygrad_cnn.kernels.jit.compilation import compiled, inlined
+from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.exponentials import exp, expm1
 from tinygrad_cnn.kernels.jit.lanes import fma, load, select, some, spread, store, width
 from tinygrad_cnn.kernels.jit.layouts import FLOATS, channels_last, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import pointer
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import run
 from tinygrad_cnn.kernels.memory import empty
 from tinygrad_cnn.kernels.numpy.activations import CUBE, SLOPE
@@ -105,7 +106,7 @@ def _as_it_is(a: Array) -> Array:
     return a
 
 
-@compiled
+@shared
 def _relu(x, y, part, start, stop):
     X, Y = pointer(x, 0), pointer(y, 0)
     for i in range(start, stop, width(X)):
@@ -115,7 +116,7 @@ def _relu(x, y, part, start, stop):
         store(select(value <= zero, zero, value), Y, i, here)
 
 
-@compiled
+@shared
 def _relu_grad(y, g, gx, part, start, stop):
     Y, G, X = pointer(y, 0), pointer(g, 0), pointer(gx, 0)
     for i in range(start, stop, width(G)):
@@ -124,7 +125,7 @@ def _relu_grad(y, g, gx, part, start, stop):
         store(select(load(Y, i, here) <= zero, zero, load(G, i, here)), X, i, here)
 
 
-@compiled
+@shared
 def _map(x, y, which, option, part, start, stop):
     X, Y = pointer(x, 0), pointer(y, 0)
     for i in range(start, stop, width(X)):
@@ -150,7 +151,7 @@ def _map(x, y, which, option, part, start, stop):
         store(value, Y, i, here)
 
 
-@compiled
+@shared
 def _map_grad(known, g, gx, which, option, part, start, stop):
     """known: y of sigmoid and tanh, x of the others."""
     K, G, X = pointer(known, 0), pointer(g, 0), pointer(gx, 0)

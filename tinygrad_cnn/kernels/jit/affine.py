@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.kernels.jit.compilation import compiled, inlined
+from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.layouts import FLOATS, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import VECTORS, copy_run, moved, pointer, transpose_square
 from tinygrad_cnn.kernels.jit.packing import lanes
 from tinygrad_cnn.kernels.jit.products import product
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.small_products import small_linear, small_linear_grads
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.memory import empty
@@ -63,7 +64,7 @@ def linear_grads(
     return gx.reshape(x.shape) if needs[0] else None, gw if needs[1] else None, gb if needs[2] else None
 
 
-@compiled
+@shared
 def _grad_panels(g, y, relu, x, w, gx, gw, gb, zeros, lanes, passed, packed, part, first, last):
     (R, O), I = g.shape, w.shape[1]
     wide, row = packed.shape[2], O + lanes  # rows of a power of 2 would share the same few lines of the cache
@@ -106,7 +107,7 @@ def _rows(x: Array) -> Array:
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-@compiled
+@shared
 def _multiply_panels(x, w, bias, y, relu, lanes, packed, part, first, last):
     """y = bias + x w^T (R, I) (I, O), a panel of outputs at a time."""
     R, I = x.shape

@@ -7,10 +7,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinygrad_cnn.kernels import numpy as reference
-from tinygrad_cnn.kernels.jit.compilation import compiled, inlined
+from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.lanes import load, some, store, width
 from tinygrad_cnn.kernels.jit.layouts import FLOATS, channels_last, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import pointer
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.memory import empty
 
@@ -31,7 +32,7 @@ def channel_sums(g: NDArray[Any]) -> NDArray[Any]:
     return total
 
 
-@compiled
+@shared
 def _sum_rows(rows, sums, part, start, stop):
     """sums[part] = the sum of the rows from `start` to `stop`."""
     C = rows.shape[1]

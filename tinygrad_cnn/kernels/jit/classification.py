@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.kernels import numpy as reference
-from tinygrad_cnn.kernels.jit.compilation import compiled
 from tinygrad_cnn.kernels.jit.exponentials import exp
 from tinygrad_cnn.kernels.jit.lanes import largest, load, select, some, spread, store, total, width
 from tinygrad_cnn.kernels.jit.layouts import FLOATS, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import pointer
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.memory import empty
 
@@ -47,7 +47,7 @@ def cross_entropy_grad(g: Array, p: Array, labels: Labels) -> Array:
     return gx
 
 
-@compiled
+@shared
 def _losses(x, labels, p, losses, part, start, stop):
     """Rows of p from start to stop, and losses[part], the sum of their losses."""
     C = x.shape[1]
@@ -76,7 +76,7 @@ def _losses(x, labels, p, losses, part, start, stop):
         losses[part] += math.log(sum_) + (top - x[row, labels[row]])
 
 
-@compiled
+@shared
 def _grads(p, labels, share, gx, part, start, stop):
     """Rows of gx from start to stop."""
     C = p.shape[1]

@@ -44,23 +44,18 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _FilesOfOneStamp
 
 
-def compiled(function: Callable[..., Any], fast_math: Any = FAST_MATH) -> Any:
+def compiled(function: Callable[..., Any]) -> Any:
     """The function, compiled at its first call with arguments of new types."""
-    dispatcher = numba.njit(nogil=True, fastmath=fast_math, error_model="numpy", boundscheck=False)(function)
+    dispatcher = numba.njit(nogil=True, fastmath=FAST_MATH, error_model="numpy", boundscheck=False)(function)
     with suppress(RuntimeError):  # there is no folder that may be written to: each process compiles anew
         dispatcher._cache = _Cache(function)
     FUNCTIONS.append(dispatcher)
     return dispatcher
 
 
-def compiled_exactly(function: Callable[..., Any]) -> Any:
-    """As `compiled`, but each operation is rounded by itself and in the order in which it stands, as NumPy's are."""
-    return compiled(function, fast_math=False)
-
-
-def inlined(function: Callable[..., Any]) -> Any:
+def inlined(function: Callable[..., Any], fast_math: Any = FAST_MATH) -> Any:
     """A function that only compiled ones call: LLVM sees it with its callers, and nothing is kept of it alone."""
-    return numba.njit(nogil=True, fastmath=FAST_MATH, error_model="numpy", boundscheck=False)(function)
+    return numba.njit(nogil=True, fastmath=fast_math, error_model="numpy", boundscheck=False)(function)
 
 
 def cache_folder() -> str | None:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.geometry import Window
-from tinygrad_cnn.kernels.jit.compilation import compiled
 from tinygrad_cnn.kernels.jit.lanes import fma, load, some, store, width
 from tinygrad_cnn.kernels.jit.layouts import channels_last, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import moved, pointer
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.jit.windows import Frame, frame, inside
 from tinygrad_cnn.kernels.memory import empty, empty_images
@@ -71,7 +71,7 @@ def _grain(f: Frame, pixels: int) -> int:
     return 1 + GRAIN // (pixels * f.C * f.KH * f.KW)
 
 
-@compiled
+@shared
 def _rows(x, w, bias, frame, y, part, start, stop):
     """Rows of y, counted through the batch, from start to stop."""
     C, W = frame.C, frame.W
@@ -92,7 +92,7 @@ def _rows(x, w, bias, frame, y, part, start, stop):
                 store(total, Y, (row * frame.OW + j) * C + c, here)
 
 
-@compiled
+@shared
 def _images(g, w, frame, x, part, start, stop):
     """Images of x from start to stop."""
     C, W = frame.C, frame.W
@@ -117,7 +117,7 @@ def _images(g, w, frame, x, part, start, stop):
                             store(fma(share, tap, load(image, at, here)), image, at, here)
 
 
-@compiled
+@shared
 def _sums(x, g, frame, sums, part, start, stop):
     """sums[part, 0] (taps, C), over the rows of g from start to stop; each row is summed by itself in sums[part, 1]."""
     C, W, taps = frame.C, frame.W, frame.KH * frame.KW

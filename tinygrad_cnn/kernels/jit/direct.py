@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.geometry import Pair, Window, mirrored
-from tinygrad_cnn.kernels.jit.compilation import compiled, inlined
+from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.layouts import channels_last, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import ROWS, VECTORS, copy_run, moved, pointer
 from tinygrad_cnn.kernels.jit.packing import lanes, panels, whole
 from tinygrad_cnn.kernels.jit.pooling import relu_maxima_row
 from tinygrad_cnn.kernels.jit.products import product
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.jit.windows import Frame, fill_rows, frame, gather, is_padded, scatter
 from tinygrad_cnn.kernels.memory import empty, empty_images
@@ -93,7 +94,7 @@ def _pixels(f: Frame, x: Array) -> int:
     return min(MOST, max(FEWEST, CACHE // (f.depth * x.itemsize) // ROWS[0] * ROWS[0]))
 
 
-@compiled
+@shared
 def _forward_blocks(
     x,
     packed,
@@ -196,7 +197,7 @@ def conv2d_input_grad(g: Array, w: Array, window: Window, groups: int = 1) -> Ar
     return x
 
 
-@compiled
+@shared
 def _input_grad_images(g, packed, frame, block, lanes, zeros, x, padded, columns, part, start, stop):
     groups, panel_count, outputs, wide = packed.shape
     Cg, pixels = frame.C // groups, frame.OH * frame.OW
@@ -249,7 +250,7 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window, groups: int = 1) -> A
     return w
 
 
-@compiled
+@shared
 def _weight_grad_parts(
     x, g, frame, pixels, block, lanes, by_output, zeros, padded, columns, rows, sums, part, start, stop
 ):
@@ -282,7 +283,7 @@ def _weight_grad_parts(
             )  # fmt: skip
 
 
-@compiled
+@shared
 def _in_order(sums, w, part, start, stop):
     """w (O, C, taps) from sums (parts, O, taps, C), over the parts."""
     _, C, taps = w.shape

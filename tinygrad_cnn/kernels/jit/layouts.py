@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.kernels.jit.compilation import compiled
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import run
 from tinygrad_cnn.kernels.memory import empty
 
@@ -37,7 +37,7 @@ def contiguous(x: NDArray[Any]) -> NDArray[Any]:
     return x if flags.c_contiguous and flags.writeable else np.array(x, order="C")
 
 
-@compiled
+@shared
 def _transpose(planes, copy, part, start, stop):
     """planes (N, C, P) -> copy (N, P, C)."""
     _, C, P = planes.shape

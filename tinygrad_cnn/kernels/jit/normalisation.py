@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from tinygrad_cnn.kernels import numpy as reference
 from tinygrad_cnn.kernels.jit.channels import sum_apart
-from tinygrad_cnn.kernels.jit.compilation import compiled, inlined
+from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.lanes import fma, load, select, some, spread, store, width
 from tinygrad_cnn.kernels.jit.layouts import FLOATS, channels_last, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import moved, pointer
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.memory import empty
 from tinygrad_cnn.kernels.numpy.normalisation import Layout
@@ -178,7 +179,7 @@ def _affine(rows: Array, mean: Array, scale: Array, shift: Array, relu: bool) ->
     return y
 
 
-@compiled
+@shared
 def _moments_of_parts(rows, found, part, start, stop):
     """found[part] = mean and M of the rows from start to stop.
 
@@ -230,7 +231,7 @@ def _block_moments(x, at, step, count, share, here):
     return mean + e, a + b - u * e
 
 
-@compiled
+@shared
 def _scale_rows(rows, mean, scale, shift, relu, y, part, start, stop):
     """y = (rows - mean) scale + shift, or relu of that."""
     C = rows.shape[1]
@@ -246,7 +247,7 @@ def _scale_rows(rows, mean, scale, shift, relu, y, part, start, stop):
             store(value, out, row * C + c, here)
 
 
-@compiled
+@shared
 def _sums(g, rows, mean, scale, shift, relu, sums, part, start, stop):
     """sums[part] = sum g and sum g (x - mean) over the rows from start to stop; g counts where relu lets it through."""
     C = rows.shape[1]
@@ -274,7 +275,7 @@ def _sums(g, rows, mean, scale, shift, relu, sums, part, start, stop):
             store(b, products, c, here)
 
 
-@compiled
+@shared
 def _input_grad(g, rows, mean, scale, shift, relu, of_all, of_centred, gx, part, start, stop):
     """gx = (g - of_all - (x - mean) of_centred) scale; g counts where relu lets it through."""
     C = rows.shape[1]

@@ -10,8 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinygrad_cnn.kernels.jit.compilation import compiled
 from tinygrad_cnn.kernels.jit.microkernel import VECTORS
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import run
 from tinygrad_cnn.kernels.jit.vectors import HOST
 from tinygrad_cnn.kernels.memory import empty
@@ -54,7 +54,7 @@ def panels(
     return packed
 
 
-@compiled
+@shared
 def _pack(w, packed, count, depth, columns, group, strides, start, part, first, last):
     R, S, T = depth
     wide = packed.shape[2]

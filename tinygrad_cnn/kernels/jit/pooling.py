@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from tinygrad_cnn.geometry import Pair, Window
 from tinygrad_cnn.kernels import numpy as reference
 from tinygrad_cnn.kernels.jit.channels import sum_apart
-from tinygrad_cnn.kernels.jit.compilation import compiled, inlined
+from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.lanes import load, select, some, spread, store, width
 from tinygrad_cnn.kernels.jit.layouts import FLOATS, channels_last
 from tinygrad_cnn.kernels.jit.microkernel import moved, pointer
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import run
 from tinygrad_cnn.kernels.jit.windows import inside
 from tinygrad_cnn.kernels.memory import empty_images
@@ -85,7 +86,7 @@ def max_pool2d_scatter(g: Array, index: Positions, size: Pair) -> Array:
     return gx
 
 
-@compiled
+@shared
 def _maxima(x, y, index, KH, KW, SH, SW, DH, DW, top, left, part, start, stop):
     """Rows of y (N, OH, OW, C) and index, from start to stop."""
     _, H, W, C = x.shape
@@ -127,7 +128,7 @@ def _maximum(x, W, C, p, q, KH, KW, DH, DW, here):
     return best, position
 
 
-@compiled
+@shared
 def _gather(x, index, y, part, start, stop):
     """Images of y from start to stop."""
     pixels, C = x.shape[1] * x.shape[2], x.shape[3]
@@ -139,7 +140,7 @@ def _gather(x, index, y, part, start, stop):
             Y[pixel * C + c] = X[(image + I[pixel * C + c]) * C + c]
 
 
-@compiled
+@shared
 def _scatter(g, index, gx, part, start, stop):
     """Images of gx from start to stop."""
     pixels, C = gx.shape[1] * gx.shape[2], gx.shape[3]
@@ -189,7 +190,7 @@ def _divisors(divisor: Divisor, window: Window, dtype: np.dtype[Any]) -> Array:
     return np.array(divisor, dtype).reshape(-1)
 
 
-@compiled
+@shared
 def _means(x, y, divisors, KH, KW, SH, SW, DH, DW, top, left, part, start, stop):
     """Rows of y (N, OH, OW, C), from start to stop; each row of a window is summed by itself."""
     _, H, W, C = x.shape
@@ -210,7 +211,7 @@ def _means(x, y, divisors, KH, KW, SH, SW, DH, DW, top, left, part, start, stop)
                 store(total / spread(divisor, here), Y, (row * OW + j) * C + c, here)
 
 
-@compiled
+@shared
 def _means_grad(g, gx, divisors, KH, KW, SH, SW, DH, DW, top, left, part, start, stop):
     """Rows of gx (N, H, W, C), from start to stop."""
     _, H, W, C = gx.shape
@@ -234,7 +235,7 @@ def _means_grad(g, gx, divisors, KH, KW, SH, SW, DH, DW, top, left, part, start,
                         store(load(X, at, here) + share, X, at, here)
 
 
-@compiled
+@shared
 def _tiles(g, gx, divisors, KH, KW, part, start, stop):
     """The pixels of gx (N, H, W, C) in the windows, side by side, of the rows of g from start to stop."""
     _, H, W, C = gx.shape
@@ -281,7 +282,7 @@ def relu_max_pool2d_grad(g: Array, y: Array, taps: Taps, pool: Window) -> Array:
     return gx
 
 
-@compiled
+@shared
 def _relu_maxima(x, y, taps, KH, KW, part, start, stop):
     """Rows of y (N, OH, OW, C) and taps, from start to stop."""
     _, H, W, C = x.shape
@@ -316,7 +317,7 @@ def relu_maxima_row(x, x_row, y, taps, OW, C, y_pixel, KH, KW):
             store(tap, taps, j * y_pixel + c, here)
 
 
-@compiled
+@shared
 def _relu_maxima_grad(g, y, taps, gx, KH, KW, part, start, stop):
     """The pixels of gx (N, H, W, C) in the windows of the rows of g from start to stop, and those left unread."""
     _, H, W, C = gx.shape

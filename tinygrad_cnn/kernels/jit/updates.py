@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.kernels import numpy as reference
-from tinygrad_cnn.kernels.jit.compilation import compiled_exactly, inlined
+from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.layouts import FLOATS
+from tinygrad_cnn.kernels.jit.sharing import shared_exactly
 from tinygrad_cnn.kernels.jit.threads import run
 
 Array = NDArray[Any]
@@ -24,7 +25,7 @@ def sgd_step(p: Array, g: Array, lr: float, decay: float) -> None:
     if not (p.dtype in FLOATS and p.flags.carray and g.flags.carray):
         reference.sgd_step(p, g, lr, decay)
     elif p.size < FEW and 1 <= p.ndim <= 2:
-        _descend(p, g, lr, decay, 0, 0, p.size)
+        _descend(p, g, lr, decay, p.size, 1, 0)
     else:
         _run(_descend, (p, g), lr, decay)
 
@@ -36,7 +37,7 @@ def momentum_step(
     if not (p.dtype in FLOATS and p.flags.carray and g.flags.carray and v.flags.carray):
         reference.momentum_step(p, g, v, lr, decay, momentum, gain, nesterov)
     elif p.size < FEW and 1 <= p.ndim <= 2:
-        _descend_with_momentum(p, g, v, lr, decay, momentum, gain, nesterov, 0, 0, p.size)
+        _descend_with_momentum(p, g, v, lr, decay, momentum, gain, nesterov, p.size, 1, 0)
     else:
         _run(_descend_with_momentum, (p, g, v), lr, decay, momentum, gain, nesterov)
 
@@ -72,7 +73,7 @@ def _part(array, start, stop):
     return array.reshape(array.size)[start:stop]
 
 
-@compiled_exactly
+@shared_exactly
 def _descend(p, g, lr, decay, part, start, stop):
     number = p.dtype.type
     lr, decay = number(lr), number(decay)
@@ -85,7 +86,7 @@ def _descend(p, g, lr, decay, part, start, stop):
             p[i] -= lr * (g[i] + decay * p[i])
 
 
-@compiled_exactly
+@shared_exactly
 def _descend_with_momentum(p, g, v, lr, decay, momentum, gain, nesterov, part, start, stop):
     number = p.dtype.type
     lr, decay, momentum, gain = number(lr), number(decay), number(momentum), number(gain)
@@ -96,7 +97,7 @@ def _descend_with_momentum(p, g, v, lr, decay, momentum, gain, nesterov, part, s
         p[i] -= lr * (slope + momentum * v[i] if nesterov else v[i])
 
 
-@compiled_exactly
+@shared_exactly
 def _adapt(p, g, m, v, shrink, decay, beta1, beta2, gain1, gain2, rate, eps, part, start, stop):
     number = p.dtype.type
     shrink, decay, beta1, beta2 = number(shrink), number(decay), number(beta1), number(beta2)

@@ -39,10 +39,11 @@ from numpy.typing import NDArray
 
 from tinygrad_cnn.geometry import Pair, Window
 from tinygrad_cnn.kernels.jit import winograd_transforms as transforms
-from tinygrad_cnn.kernels.jit.compilation import compiled, inlined
+from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.layouts import channels_last, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import VECTORS, pointer
 from tinygrad_cnn.kernels.jit.products import product
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.jit.winograd_gradient import weight_grad
 from tinygrad_cnn.kernels.jit.winograd_tiles import (
@@ -145,7 +146,7 @@ def _transformed(w: Array, turned: bool = False) -> Array:
     return u
 
 
-@compiled
+@shared
 def _transform_rows(w, u, depth, columns, steps, part, start, stop):
     """The rows start <= row < stop of all planes; row = panel depth + c.
 
@@ -189,7 +190,7 @@ def _convolution(
     run(_convolve_tiles, (channels_last(x), u, bias, floor, pooled, y, taps, v, m, zeros, grid), units, grain)
 
 
-@compiled
+@shared
 def _convolve_tiles(x, u, bias, floor, pooled, y, taps, v, m, zeros, tiling, part, start, stop):
     """A part is some units of the tiles of all images."""
     C, O = x.shape[3], y.shape[3]

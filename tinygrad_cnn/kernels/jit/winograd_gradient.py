@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from tinygrad_cnn.geometry import Window
 from tinygrad_cnn.kernels.jit import winograd_transforms as transforms
-from tinygrad_cnn.kernels.jit.compilation import compiled, inlined
+from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.layouts import channels_last
 from tinygrad_cnn.kernels.jit.microkernel import ROWS, VECTORS, add_run, moved, pointer
 from tinygrad_cnn.kernels.jit.products import product
+from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.jit.winograd_tiles import (
     OUT,
@@ -64,7 +65,7 @@ def weight_grad(x: Array, g: Array, window: Window) -> Array:
     return w
 
 
-@compiled
+@shared
 def _sum_tiles(x, g, v, m, sums, zeros, tiling, part, start, stop):
     """A part is some units of the tiles of all images. Its sums: the total is 2 part, those in a row are the next."""
     C, O = x.shape[3], g.shape[3]
@@ -97,7 +98,7 @@ def _add(sums, total, summand):
     add_run(plane(sums, total, 0), plane(sums, summand, 0), PLANES * sums.shape[2] * sums.shape[3])
 
 
-@compiled
+@shared
 def _finish(sums, w, part, start, stop):
     """Totals (2 parts, 36, C, O) -> w (O, C, 9); a part is some of the inputs, AT_ONCE at a time."""
     n, _, _, row = sums.shape
