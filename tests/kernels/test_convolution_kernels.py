@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tinygrad_cnn import kernels
 from tinygrad_cnn.geometry import Window, mirrored, window
+from tinygrad_cnn.kernels import numpy as reference
 from tinygrad_cnn.kernels.numpy import convolution
 
 Array = NDArray[Any]
@@ -225,6 +226,20 @@ def test_results_do_not_depend_on_how_the_batch_is_divided(stride: int, monkeypa
         assert_array_equal(kernels.conv2d(x, w, b, frame, groups), y)
         assert_array_equal(kernels.conv2d_input_grad(g, w, frame, groups), gx)
         assert_array_equal(kernels.conv2d_weight_grad(x, g, frame, groups), gw)
+
+
+def test_fused_layers_do_not_depend_on_how_the_batch_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, w, b, _, frame, groups = case((7, 8), (3, 2), padding=1, groups=2)
+    pool = window("max_pool2d", frame.output_size, 2, 2, 0)
+    y = reference.conv2d(x, w, b, frame, groups)
+    expected, taps = reference.relu_max_pool2d(y, pool)
+    for size in (1, x.nbytes // 2, 1 << 20):
+        monkeypatch.setattr(convolution, "CHUNK", size)
+        assert_array_equal(reference.conv2d_relu(x, w, b, frame, groups), np.maximum(y, 0))
+        fused = reference.conv2d_relu_max_pool2d(x, w, b, frame, groups, pool)
+        assert_array_equal(fused[0], expected)
+        assert_array_equal(fused[1], taps)
+        assert fused[1].dtype == np.uint8
 
 
 @pytest.mark.parametrize("groups", [1, 2])

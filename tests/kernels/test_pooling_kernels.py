@@ -190,6 +190,17 @@ def test_windows_wider_than_the_image_find_the_right_row() -> None:
     assert index.tolist() == [[[[2, 2, 2]]]]
 
 
+@pytest.mark.parametrize("kernel", [(16, 16), (16, 17)], ids=["as many taps as a byte can count", "more"])
+def test_windows_of_many_taps(kernel: tuple[int, int]) -> None:
+    frame = window("pool", (19, 20), kernel, 1, 0)
+    rng = np.random.default_rng(0)
+    assert_max_pool2d_is_the_formula(read_only(rng.permutation(2.0 * np.arange(2280)).reshape(2, 3, 19, 20)), frame)
+    last = np.zeros((1, 1, *kernel))
+    last[..., -1, -1] = 1
+    _, index = kernels.max_pool2d(last, window("pool", kernel, kernel, 1, 0))
+    assert index.item() == last.size - 1
+
+
 def test_overlapping_windows_add_up_where_they_agree() -> None:
     x = np.zeros((2, 3, 3, 3))
     x[..., 1, 1] = 1

@@ -29,6 +29,19 @@ def test_it_is_where(data: Any, dtypes: tuple[Any, Any]) -> None:
         assert actual.tobytes() == expected.tobytes()
 
 
+@given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64, np.int64]))
+def test_clearing_is_where_with_zeros(data: Any, dtype: Any) -> None:
+    shape = data.draw(shapes(1, 3, 0))
+    a = data.draw(arrays(shape, values="integers" if dtype is np.int64 else "special", dtype=dtype))
+    condition = data.draw(arrays(shape, values="ties")) > 0
+    with mock.patch.object(selection, "FEW", -1):
+        actual = selection.cleared(condition, a)
+    expected = np.where(condition, 0.0, a)
+    assert actual.dtype == expected.dtype
+    assert actual.tobytes() == expected.tobytes()
+    assert not np.shares_memory(actual, a)
+
+
 def test_scalars_and_broadcast_conditions() -> None:
     assert select(True, 1.0, 2.0) == 1.0
     a, b = np.ones((2, 3)), np.zeros((2, 3))

@@ -62,6 +62,7 @@ def max_pool2d(
         _max_pool2d.rules["x"],
         _max_pool2d_scatter,
         kernels.max_pool2d,
+        kernels._maxima,
         kernels._first_maximum,
         kernels.max_pool2d_scatter,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.kernels.numpy.normal_distribution import normal_cdf
-from tinygrad_cnn.kernels.numpy.selection import FEW, select
+from tinygrad_cnn.kernels.numpy.selection import FEW, cleared, select
 
 Array = NDArray[Any]
 
@@ -43,7 +43,7 @@ def relu_grad(g: Array, y: Array) -> Array:
         [3.0, 0.0]
     """
     zero = np.zeros((), g.dtype)  # NumPy compares with an array in half the time that a number takes
-    return select(y <= zero, 0.0, g) if g.size > FEW else np.where(y <= zero, zero, g)
+    return cleared(y <= zero, g) if g.size > FEW else np.where(y <= zero, zero, g)
 
 
 def leaky_relu(x: Array, slope: float) -> Array:

@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.geometry import Window, mirrored
+from tinygrad_cnn.kernels.memory import empty
 from tinygrad_cnn.kernels.numpy.padding import crop, pad
 
 CHUNK = 1 << 20  # bytes of V made at once: it is read back while it is still in the second-level cache
@@ -50,9 +51,9 @@ def conv2d(x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, window: Win
         [[[[-4.0, -4.0], [-4.0, -4.0]]]]
     """
     filters = _by_group(w, groups)
-    y = np.empty((len(x), len(w), *window.output_size), x.dtype)
+    y = empty((len(x), len(w), *window.output_size), x.dtype)
     rows = _rows(y, groups)
-    for images in _chunks(x, window):
+    for images in chunks(x, window):
         np.matmul(filters, _columns(x[images], window, groups), out=rows[images])
         if b is not None:
             y[images] += b[:, None, None]
@@ -68,9 +69,9 @@ def conv2d_input_grad(g: NDArray[Any], w: NDArray[Any], window: Window, groups: 
     mirror = mirrored(window) if len(w) <= C else None  # where O > C, the V of g is larger than that of x
     if mirror is not None:
         return conv2d(g, _turned(w, groups), None, mirror, groups)
-    x = np.empty((len(g), C, *window.size), g.dtype)
+    x = empty((len(g), C, *window.size), g.dtype)
     filters = _by_group(w, groups).swapaxes(1, 2)
-    for images in _chunks(x, window):
+    for images in chunks(x, window):
         x[images] = _add_columns(filters @ _rows(g[images], groups), window)
     return x
 
@@ -83,7 +84,7 @@ def conv2d_weight_grad(x: NDArray[Any], g: NDArray[Any], window: Window, groups:
     outputs, inputs = g.shape[1], x.shape[1] // groups
     KH, KW = window.kernel
     w = np.zeros((groups, inputs * KH * KW, outputs // groups), x.dtype)  # V g' is a faster product than g V'
-    for images in _chunks(x, window):
+    for images in chunks(x, window):
         products = _columns(x[images], window, groups) @ _rows(g[images], groups).swapaxes(2, 3)
         w += products.sum(axis=0)
     return np.ascontiguousarray(w.swapaxes(1, 2)).reshape(outputs, inputs, KH, KW)
@@ -141,17 +142,22 @@ def _columns(x: NDArray[Any], window: Window, groups: int) -> NDArray[Any]:
 
 
 def _add_columns(v: NDArray[Any], window: Window) -> NDArray[Any]:
-    """The adjoint of `_columns`: v (n, groups, C/groups KH KW, P) -> (n, C, H, W)."""
-    KH, KW = window.kernel
-    v = v.reshape(len(v), math.prod(v.shape[1:-1]) // (KH * KW), KH, KW, *window.output_size)
+    """The adjoint of `_columns`: v (n, groups, C/groups KH KW, P) -> (n, C, H, W).
+
+    First along H, where at stride 1 whole planes are added, then along W, KW of them instead of KH KW row by row.
+    """
+    (KH, KW), (OH, OW) = window.kernel, window.output_size
+    v = v.reshape(len(v), math.prod(v.shape[1:-1]) // (KH * KW), KH, KW, OH, OW)
+    columns = np.zeros((*v.shape[:2], KW, window.padded_size[0], OW), v.dtype)
+    for kh, tap in enumerate(window.taps[0]):
+        columns[..., tap, :] += v[:, :, kh]
     padded = np.zeros((*v.shape[:2], *window.padded_size), v.dtype)
-    for kh, rows in enumerate(window.taps[0]):
-        for kw, columns in enumerate(window.taps[1]):
-            padded[:, :, rows, columns] += v[:, :, kh, kw]
+    for kw, tap in enumerate(window.taps[1]):
+        padded[..., tap] += columns[:, :, kw]
     return crop(padded, window)
 
 
-def _chunks(x: NDArray[Any], window: Window) -> Iterator[slice]:
+def chunks(x: NDArray[Any], window: Window) -> Iterator[slice]:
     """Slices of the batch, each of one image or more, whose V takes up to CHUNK bytes."""
     OH, OW = window.output_size
     KH, KW = window.kernel

@@ -1,4 +1,7 @@
-"""A convolution and what follows it in most networks, as one function: other backends do it in one go over memory."""
+"""A convolution and what follows it in most networks, as one function.
+
+It goes through the batch in the chunks of the convolution: what follows reads each output while that is in the cache.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.geometry import Window
-from tinygrad_cnn.kernels.numpy.convolution import conv2d
+from tinygrad_cnn.kernels.memory import empty
+from tinygrad_cnn.kernels.numpy.convolution import chunks, conv2d
 from tinygrad_cnn.kernels.numpy.pooling import relu_max_pool2d
 
 
@@ -16,8 +20,9 @@ def conv2d_relu(
     x: NDArray[Any], w: NDArray[Any], b: NDArray[Any] | None, window: Window, groups: int = 1
 ) -> NDArray[Any]:
     """relu(conv2d(x, w, b))."""
-    y = conv2d(x, w, b, window, groups)
-    np.maximum(y, 0, out=y)
+    y = empty((len(x), len(w), *window.output_size), x.dtype)
+    for images in chunks(x, window):
+        np.maximum(conv2d(x[images], w, b, window, groups), 0, out=y[images])
     return y
 
 
@@ -28,4 +33,8 @@ def conv2d_relu_max_pool2d(
 
     Where a maximum is 0 no gradient passes, and any tap may stand: other backends may look for it after relu.
     """
-    return relu_max_pool2d(conv2d(x, w, b, window, groups), pool)
+    y = empty((len(x), len(w), *pool.output_size), x.dtype)
+    taps = np.empty(y.shape, np.uint8)
+    for images in chunks(x, window):
+        y[images], taps[images] = relu_max_pool2d(conv2d(x[images], w, b, window, groups), pool)
+    return y, taps

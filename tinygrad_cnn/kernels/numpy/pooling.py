@@ -26,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.geometry import Window
+from tinygrad_cnn.kernels.memory import empty
+from tinygrad_cnn.kernels.numpy.activations import relu_grad
 from tinygrad_cnn.kernels.numpy.padding import crop, pad
 
 # ---- maximum ---------------------------------------------------------------------------------------------------------
@@ -46,9 +48,12 @@ def max_pool2d(x: NDArray[Any], window: Window) -> tuple[NDArray[Any], NDArray[n
         >>> y.tolist(), index.tolist()
         ([[[[5.0, 3.0]]]], [[[[1, 7]]]])
     """
-    y, index = _first_maximum(x, window, np.greater)
-    if np.isnan(y).any():  # rare: heeding it in every comparison would cost a third more
-        y, index = _first_maximum(x, window, greater_or_nan)
+    y, taps = _maxima(x, window)
+    starts, first_pixels, offsets = _positions(window)
+    index = offsets.take(taps)
+    index += starts
+    if window.is_padded:
+        np.copyto(index, first_pixels, where=y == -np.inf)  # nothing has beaten the padding
     return y, index
 
 
@@ -65,43 +70,54 @@ def max_pool2d_scatter(g: NDArray[Any], index: NDArray[Any], size: tuple[int, in
 
     Shapes: g and index (N, C, OH, OW), size (H, W) -> (N, C, H, W). Dtype: that of g.
     """
-    x = np.zeros((*g.shape[:2], *size), g.dtype)
+    x = empty((*g.shape[:2], *size), g.dtype)
+    x.fill(0)
     np.add.at(x.reshape(-1), _flat(index, size[0] * size[1]), g.reshape(-1))
     return x
 
 
+def _maxima(x: NDArray[Any], window: Window) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The maximum of every window, NaN as in `max_pool2d`, and which of its taps, counted row by row, it is."""
+    y, taps = _first_maximum(x, window, np.greater)
+    if np.isnan(y).any():  # rare: heeding it in every comparison would cost a third more
+        y, taps = _first_maximum(x, window, greater_or_nan)
+    return y, taps
+
+
 def _first_maximum(
     x: NDArray[Any], window: Window, beats: Callable[[Any, Any], Any]
-) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """y and index as in `max_pool2d`, `beats` being the strict comparison that decides.
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """y and taps as in `_maxima`, `beats` being the strict comparison that decides.
 
-    An offset is a position less that of the window's first tap: it grows from tap to tap, in row-major order. A tap
-    that beats all before it therefore has the largest offset so far, and the larger offset is all that need be kept.
+    The number of a tap, kh KW + kw, grows in row-major order. A tap that beats all before it therefore has the largest
+    number so far, and the larger number is all that need be kept: in one byte, where that is enough.
     """
     padded = pad(x, window, -np.inf)
-    W, (DH, DW) = window.size[1], window.dilation
+    KH, KW = window.kernel
     rows, columns = window.taps
+    number = np.min_scalar_type(KH * KW - 1).type
 
     # (N, C, H, W) -> (N, C, H, OW)
     best = padded[..., columns[0]]
-    offsets = np.zeros(best.shape, np.int32)
-    for kw, tap in enumerate(columns[1:], 1):
-        rival = padded[..., tap]
-        np.maximum(offsets, beats(rival, best) * np.int32(kw * DW), out=offsets)
+    taps = np.zeros(best.shape, number)
+    for kw in range(1, KW):
+        rival = padded[..., columns[kw]]
+        np.maximum(taps, _where(beats(rival, best), number(kw)), out=taps)
         best = np.maximum(best, rival)
 
     # (N, C, H, OW) -> (N, C, OH, OW)
-    y, offset = best[..., rows[0], :], offsets[..., rows[0], :]
-    for kh, tap in enumerate(rows[1:], 1):
-        rival = best[..., tap, :]
-        offset = np.maximum(offset, beats(rival, y) * (offsets[..., tap, :] + np.int32(kh * DH * W)))
+    y, tap = best[..., rows[0], :], taps[..., rows[0], :]
+    for kh in range(1, KH):
+        rival = best[..., rows[kh], :]
+        tap = np.maximum(tap, _where(beats(rival, y), taps[..., rows[kh], :] + number(kh * KW)))
         y = np.maximum(y, rival)
+    return y.copy() if window.kernel == (1, 1) else y, tap
 
-    starts, first_pixels = _positions(window)
-    index = offset + starts
-    if window.is_padded:
-        np.copyto(index, first_pixels, where=y == -np.inf)  # nothing has beaten the padding
-    return y.copy() if window.kernel == (1, 1) else y, index
+
+def _where(wins: NDArray[np.bool_], tap: Any) -> NDArray[Any]:
+    """`tap` where a rival wins, else 0: a product of bytes, as NumPy would convert booleans one by one."""
+    product: NDArray[Any] = wins.view(np.uint8) * tap
+    return product
 
 
 def greater_or_nan(rival: NDArray[Any], best: NDArray[Any]) -> NDArray[np.bool_]:
@@ -111,13 +127,17 @@ def greater_or_nan(rival: NDArray[Any], best: NDArray[Any]) -> NDArray[np.bool_]
 
 
 @lru_cache(1024)
-def _positions(window: Window) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """For each window (OH, OW), the position of its first tap and of the first that is not padding."""
+def _positions(window: Window) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """For each window (OH, OW), the position of its first tap and of the first that is not padding.
+
+    And for each tap, counted row by row, how far behind its window's first it lies.
+    """
     axes = zip(window.output_size, window.stride, window.padding, strict=True)
     i, j = (np.arange(count, dtype=np.int32) * step - before for count, step, (before, _) in axes)
     p, q = (np.where(start < 0, start % d, start) for start, d in zip((i, j), window.dilation, strict=True))
+    k, l = (np.arange(count, dtype=np.int32) * d for count, d in zip(window.kernel, window.dilation, strict=True))
     W = window.size[1]
-    return i[:, None] * W + j, p[:, None] * W + q
+    return i[:, None] * W + j, p[:, None] * W + q, (k[:, None] * W + l).reshape(-1)
 
 
 def _flat(index: NDArray[Any], plane: int) -> NDArray[np.intp]:
@@ -189,9 +209,8 @@ def relu_max_pool2d(x: NDArray[Any], pool: Window) -> tuple[NDArray[Any], NDArra
         >>> y.tolist(), taps.tolist()
         ([[[[5.0, 0.0]]]], [[[[1, 0]]]])
     """
-    best, index = max_pool2d(x, pool)
-    row, column = np.divmod(index - _positions(pool)[0], pool.size[1])
-    return np.maximum(best, 0, out=best), (row * pool.kernel[1] + column).astype(np.uint8)
+    best, taps = _maxima(x, pool)
+    return np.maximum(best, 0, out=best), taps
 
 
 def relu_max_pool2d_grad(g: NDArray[Any], y: NDArray[Any], taps: NDArray[np.uint8], pool: Window) -> NDArray[Any]:
@@ -199,6 +218,7 @@ def relu_max_pool2d_grad(g: NDArray[Any], y: NDArray[Any], taps: NDArray[np.uint
 
     Shapes: g, y and taps (N, C, OH, OW) -> (N, C, H, W). Dtype: that of g.
     """
-    row, column = np.divmod(taps.astype(np.int32), pool.kernel[1])
-    index = _positions(pool)[0] + row * pool.size[1] + column
-    return max_pool2d_scatter(np.where(y <= 0, 0, g), index, pool.size)
+    starts, _, offsets = _positions(pool)
+    index = offsets.take(taps)
+    index += starts
+    return max_pool2d_scatter(relu_grad(g, y), index, pool.size)

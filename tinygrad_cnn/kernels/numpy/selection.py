@@ -38,6 +38,21 @@ def select(condition: Any, a: Any, b: Any) -> NDArray[Any]:
     return bits.view(array.dtype)
 
 
+def cleared(condition: Any, a: Any) -> NDArray[Any]:
+    """0 where `condition` holds, else `a`: `select(condition, 0.0, a)` in half the passes over memory.
+
+    Example:
+        >>> cleared(np.array([True, False]), np.array([np.inf, 2.0])).tolist()
+        [0.0, 2.0]
+    """
+    if not _is_plain(condition, a, 0.0):
+        return select(condition, 0.0, a)
+    mask = condition.view(np.int8) - np.int8(1)  # all zeros where it holds, all ones elsewhere
+    bits: NDArray[Any] = mask.astype(_INTEGERS[a.dtype])
+    bits &= a.view(_INTEGERS[a.dtype])
+    return bits.view(a.dtype)
+
+
 def _is_plain(condition: Any, array: Any, other: Any) -> bool:
     """Whether all are of one shape, and the numbers of one floating-point dtype (or one a float)."""
     if not isinstance(array, np.ndarray) or array.size <= FEW or array.dtype not in _INTEGERS:
