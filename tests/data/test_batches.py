@@ -51,6 +51,13 @@ def test_each_epoch_is_a_new_order_and_the_seed_repeats_them_all() -> None:
     assert epochs() == first
 
 
+def test_an_array_in_another_layout_is_copied_once_and_not_for_every_batch() -> None:
+    columns = np.zeros((6, 5), order="F")
+    loader = BatchLoader(columns, batch_size=2, shuffle=True)
+    assert loader.arrays[0].flags.c_contiguous
+    assert BatchLoader(columns, batch_size=2).arrays[0] is columns
+
+
 def test_batches_in_order_are_views_and_shuffled_ones_contiguous_copies() -> None:
     images = np.zeros((6, 2, 4, 4), np.float32)[:, ::-1]
 

@@ -41,9 +41,11 @@ class BatchLoader:
         generator: np.random.Generator | None = None,
         drop_last: bool = False,
     ) -> None:
-        self.arrays = tuple(np.asarray(array) for array in arrays)
         self.batch_size = _checked_batch_size(batch_size)
         self.generator = _checked_generator(named_generator("shuffle") if shuffle and generator is None else generator)
+        self.arrays = tuple(np.asarray(array) for array in arrays)
+        if self.generator is not None:  # of an array in another layout, `take` would first copy all, for every batch
+            self.arrays = tuple(np.asarray(array, order="C") for array in self.arrays)
         self.drop_last = drop_last
         _check_lengths(self.arrays)
 
