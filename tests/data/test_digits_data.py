@@ -55,6 +55,16 @@ def test_the_seed_repeats_the_split_and_another_changes_it() -> None:
     assert not np.array_equal(digits(seed=3).test_images, digits(seed=4).test_images)
 
 
+def test_the_images_of_either_set_are_shuffled() -> None:
+    from sklearn.datasets import load_digits
+
+    carried = (load_digits().images / 16).astype(np.float32)
+    places = {bytes(image): place for place, image in enumerate(carried)}
+    for images in (digits().train_images, digits().test_images):
+        order = [places[bytes(image)] for image in images]
+        assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.15
+
+
 def test_train_and_test_take_the_first_of_each() -> None:
     data, few = digits(), digits(train=100, test=20)
 

@@ -72,5 +72,6 @@ def _stratified_rows(
         raise ArgumentError(f"digits: seed expects 0 to {2**32 - 1}, got {seed}")
     selection = require("sklearn.model_selection", feature="digits", extra="train")
     dealt = selection.StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed).split(labels, labels)
-    train_rows, test_rows = list(dealt)[test_fold]
-    return train_rows, test_rows
+    train_rows, test_rows = list(dealt)[test_fold]  # in the order of the file, which is that of the writers
+    shuffled = np.random.default_rng(seed).permutation
+    return shuffled(train_rows), shuffled(test_rows)
