@@ -7,6 +7,8 @@ A message names the operation (inside a model also the layer's path), what it ex
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class TinygradCnnError(Exception):
     """The root of the hierarchy: `except TinygradCnnError` catches whatever the package refuses."""
@@ -22,6 +24,17 @@ class ArgumentError(TinygradCnnError, ValueError):
 
 class IndexOutOfRangeError(ArgumentError, IndexError):
     """An index beyond the size of its dimension; an IndexError, so that loops over a Tensor end as Python expects."""
+
+
+class DivergenceError(ArgumentError):
+    """Training that went astray: the loss is no longer a finite number.
+
+    history: how training went until then, a `train.History`.
+    """
+
+    def __init__(self, message: str, history: Any) -> None:
+        super().__init__(message)
+        self.history = history
 
 
 class ArgumentTypeError(TinygradCnnError, TypeError):

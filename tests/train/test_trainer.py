@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn, optim
 from tinygrad_cnn.data import BatchLoader
-from tinygrad_cnn.errors import ArgumentError
+from tinygrad_cnn.errors import ArgumentError, DivergenceError
 from tinygrad_cnn.random import fork
 from tinygrad_cnn.train import Callback, History, Progress, Trainer, classifier, evaluate
 
@@ -216,6 +217,21 @@ def test_it_trains_in_training_mode_and_ends_in_evaluation_mode() -> None:
 def test_a_loss_that_is_no_longer_finite_stops_the_run() -> None:
     with pytest.raises(ArgumentError, match=r"the loss is (nan|inf) at update \d+; pass a smaller learning rate"):
         brightness_trainer(lr=3e38).fit(loader(), epochs=3, test=(images, labels))
+
+
+def test_a_run_that_diverged_tells_how_it_went_until_then() -> None:
+    class FarAway(Callback):
+        def on_step(self, progress: Progress) -> None:
+            if progress.step == 5:
+                trainer.optimizer.param_groups[0]["lr"] = 3e38
+
+    trainer = brightness_trainer(lr=0.1)
+    with pytest.raises(DivergenceError) as error:
+        trainer.fit(loader(), steps=20, log_every=2, test=(images, labels), callbacks=[FarAway()])
+    update = int(re.search(r"at update (\d+)", str(error.value))[1])  # type: ignore[index]
+    assert update > 5
+    assert error.value.history.step == list(range(2, update, 2))
+    assert {len(curve) for curve in error.value.history.values()} == {len(error.value.history.step)}
 
 
 @pytest.mark.parametrize(

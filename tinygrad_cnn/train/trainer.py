@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_cnn.core.tensors import Tensor
-from tinygrad_cnn.errors import ArgumentError
+from tinygrad_cnn.errors import ArgumentError, DivergenceError
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.optim import Optimizer
 from tinygrad_cnn.train.callbacks import Callback, Progress
@@ -94,7 +94,8 @@ class Trainer:
         test: (images, labels) to measure at every entry.
 
         Raises: ArgumentError where not exactly one of epochs and steps is given, a number is below 1, or the loader is
-        empty; and where the loss is no longer a finite number, which a smaller learning rate mends.
+        empty; DivergenceError, with the history so far, where the loss is no longer a finite number, which a smaller
+        learning rate mends.
         """
         plan = _plan(loader, epochs, steps, log_every)
         progress = Progress(steps=plan.steps, epochs=math.ceil(plan.steps / len(loader)))
@@ -125,7 +126,7 @@ class Trainer:
             progress.step += 1
             progress.epoch = math.ceil(progress.step / epoch_steps)
             progress.loss = loss.item()
-            _check_finite(progress.loss, progress.step)
+            _check_finite(progress.loss, progress)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -139,13 +140,13 @@ class Trainer:
     def _record(
         self, training: Evaluation, test: tuple[ArrayLike, ArrayLike] | None, plan: _Plan, progress: Progress
     ) -> None:
-        history = progress.history
-        history.train_loss.append(training.loss)
-        history.train_accuracy.append(training.accuracy)
         tested = Evaluation(math.nan, math.nan)
         if test is not None:
             tested = evaluate(self.model, *test, loss=self.loss)
-            _check_finite(tested.loss, progress.step)
+            _check_finite(tested.loss, progress)
+        history = progress.history
+        history.train_loss.append(training.loss)
+        history.train_accuracy.append(training.accuracy)
         history.test_loss.append(tested.loss)
         history.test_accuracy.append(tested.accuracy)
         if plan.counts_steps:
@@ -188,6 +189,7 @@ def _again_and_again(loader: Loader) -> Iterator[Any]:
             )
 
 
-def _check_finite(loss: float, step: int) -> None:
+def _check_finite(loss: float, progress: Progress) -> None:
     if not math.isfinite(loss):
-        raise ArgumentError(f"Trainer.fit: the loss is {loss} at update {step}; pass a smaller learning rate")
+        message = f"Trainer.fit: the loss is {loss} at update {progress.step}; pass a smaller learning rate"
+        raise DivergenceError(message, progress.history)
