@@ -20,7 +20,7 @@ pytest.importorskip("numba")
 from tinygrad_cnn.geometry import Window, window
 from tinygrad_cnn.kernels import jit, set_num_threads
 from tinygrad_cnn.kernels import numpy as reference
-from tinygrad_cnn.kernels.jit import direct, layouts, packing
+from tinygrad_cnn.kernels.jit import direct, direct_gradient, layouts, line_gradient, packing
 from tinygrad_cnn.kernels.jit.microkernel import ROWS
 from tinygrad_cnn.kernels.settings import SETTINGS
 
@@ -34,6 +34,7 @@ LAYOUTS: list[Callable[[Array], Array]] = [
     lambda a: a.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),  # channels last
     lambda a: np.repeat(a, 2, axis=-1)[..., ::2],  # gaps
     lambda a: a[::-1, :, ::-1].copy()[::-1, :, ::-1],  # negative strides
+    lambda a: np.broadcast_to(a[:, :, :1, :1], a.shape),  # the gradient of a mean
 ]
 
 
@@ -42,7 +43,7 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even for arrays as small as these; Winograd's algorithm, which is tested by itself, only where a test asks."""
     monkeypatch.setattr(SETTINGS, "threads", SETTINGS.threads)
     monkeypatch.setattr(SETTINGS, "winograd", False)
-    for module in (direct, packing, layouts):
+    for module in (direct, direct_gradient, line_gradient, packing, layouts):
         monkeypatch.setattr(module, "GRAIN", 1)
     set_num_threads(2)
 
@@ -142,11 +143,11 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @contextmanager
-def ways(**constants: int) -> Iterator[None]:
-    """Other values of the constants by which `direct` chooses between its ways."""
+def ways(module: Any, **constants: float) -> Iterator[None]:
+    """Other values of the constants by which a module chooses between its ways."""
     with ExitStack() as stack:
         for name, value in constants.items():
-            stack.enter_context(patch.object(direct, name, value))
+            stack.enter_context(patch.object(module, name, value))
         yield
 
 
@@ -157,11 +158,29 @@ def ways(**constants: int) -> Iterator[None]:
     cases(),
     st.sampled_from([TILE, direct.MOST]),
     st.sampled_from([0, direct.IN_PLACE, 1000]),
-    st.sampled_from([0, direct.OWN_SUMS]),
 )
-def test_every_window_gives_the_bits_of_numpy(case: Case, most: int, in_place: int, own_sums: int) -> None:
-    with ways(MOST=most, FEWEST=TILE, IN_PLACE=in_place, OWN_SUMS=own_sums):
+def test_every_window_gives_the_bits_of_numpy(case: Case, most: int, in_place: int) -> None:
+    with ways(direct, MOST=most, FEWEST=TILE, IN_PLACE=in_place):
         assert_same(case.results(jit), case.results(reference))
+
+
+@given(
+    cases(),
+    st.sampled_from([1, direct_gradient.FEWEST, 1000]),
+    st.sampled_from([1, 20, direct_gradient.PIXELS]),
+    st.sampled_from([0, direct_gradient.OWN_SUMS]),
+)
+def test_every_weight_gradient_gives_the_bits_of_numpy(case: Case, fewest: int, pixels: int, own_sums: int) -> None:
+    with ways(direct_gradient, FEWEST=fewest, PIXELS=pixels, OWN_SUMS=own_sums), ways(line_gradient, SHORT=0):
+        result = jit.conv2d_weight_grad(case.x, case.g, case.window, case.groups)
+    assert_array_equal(result, reference.conv2d_weight_grad(case.x, case.g, case.window, case.groups))
+
+
+@given(cases())
+def test_every_weight_gradient_in_lines_gives_the_bits_of_numpy(case: Case) -> None:
+    with ways(line_gradient, SHORT=1000, GAIN=0.0, MOST_SUMS=1 << 24):
+        result = jit.conv2d_weight_grad(case.x, case.g, case.window, case.groups)
+    assert_array_equal(result, reference.conv2d_weight_grad(case.x, case.g, case.window, case.groups))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -169,6 +188,8 @@ def test_every_window_gives_the_bits_of_numpy(case: Case, most: int, in_place: i
     ("images", "inputs", "outputs", "groups", "options"),
     [
         (3, 1, 6, 1, {"size": 28, "kernel": 5, "padding": 2}),
+        (2, 2, 5, 1, {"size": (40, 21), "kernel": (2, 3), "stride": (2, 1)}),
+        (3, 12, 12, 1, {"size": 32, "kernel": 3}),
         (3, 6, 16, 1, {"size": 14, "kernel": 5, "padding": 0}),
         (2, 64, 128, 1, {"size": 8, "kernel": 3}),
         (2, 128, 64, 1, {"size": 9, "kernel": 1, "padding": 0}),
@@ -212,15 +233,21 @@ def test_the_gradients_are_adjoint(case: Case) -> None:
     assert np.vdot(case.w, results["conv2d_weight_grad"]) == value
 
 
-@given(cases(), st.sampled_from([np.nan, np.inf, -np.inf]), st.sampled_from([TILE, direct.MOST]))
-def test_nan_and_infinities_go_where_numpy_has_them(case: Case, value: float, most: int) -> None:
+@given(
+    cases(),
+    st.sampled_from([np.nan, np.inf, -np.inf]),
+    st.sampled_from([TILE, direct.MOST]),
+    st.sampled_from([0, line_gradient.SHORT, 1000]),
+)
+def test_nan_and_infinities_go_where_numpy_has_them(case: Case, value: float, most: int, short: int) -> None:
     for name in ("x", "g"):
         if name == "g" and case.groups > 1 and case.window.is_padded:
             continue  # a gradient times the zeros of the padding: some kernels skip those
         array = getattr(case, name).copy()
         array.flat[array.size // 2] = value
         setattr(case, name, array)
-    with np.errstate(invalid="ignore"), ways(MOST=most, FEWEST=TILE):
+    in_lines = ways(line_gradient, SHORT=short, GAIN=0.0)
+    with np.errstate(invalid="ignore"), ways(direct, MOST=most, FEWEST=TILE), in_lines:
         assert_same(case.results(jit), case.results(reference))
 
 

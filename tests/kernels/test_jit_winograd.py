@@ -254,6 +254,7 @@ def test_nan_and_infinity_do_not_vanish(value: float) -> None:
 def test_where_it_suits() -> None:
     frame = window("conv2d", 8, 3, 1, 1)
     assert winograd.suits(frame, 64, 64)
+    assert winograd.suits(frame, 12, 12)
     assert not winograd.suits(frame, 3, 64)
     assert not winograd.suits(frame, 64, 3)
     assert not winograd.suits(window("conv2d", 5, 3, 1, 1), 64, 64)  # 39 % of the outputs of four tiles

@@ -15,7 +15,7 @@ from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.memory import empty
 
-GRAIN = 1 << 18  # elements worth a thread of its own
+GRAIN = 1 << 16  # elements worth a thread of its own
 BLOCK = 1 << 12  # elements summed before the sum is added to the others: they stay in the first-level cache
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tinygrad_cnn.geometry import Window
 from tinygrad_cnn.kernels import numpy as reference
-from tinygrad_cnn.kernels.jit import depthwise, direct, winograd
+from tinygrad_cnn.kernels.jit import depthwise, direct, direct_gradient, line_gradient, winograd
 from tinygrad_cnn.kernels.jit.activations import relu
 from tinygrad_cnn.kernels.jit.layouts import FLOATS
 from tinygrad_cnn.kernels.jit.pooling import relu_max_pool2d
@@ -74,7 +74,9 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window, groups: int = 1) -> A
         return winograd.conv2d_weight_grad(x, g, window)
     if groups > 1 and x.shape[1] == g.shape[1] == groups:
         return depthwise.conv2d_weight_grad(x, g, window)
-    return direct.conv2d_weight_grad(x, g, window, groups)
+    if line_gradient.suits(window, groups, x, g.shape[1]):
+        return line_gradient.weight_grad(x, g, window)
+    return direct_gradient.weight_grad(x, g, window, groups)
 
 
 def _is_compiled(x: Array, outputs: int, groups: int) -> bool:

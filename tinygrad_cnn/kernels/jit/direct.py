@@ -6,9 +6,9 @@ percent of the product that follows while V is still in the second-level cache. 
 
     conv2d               y  = V w            (P, K) (K, O)           and a bias, relu, max pooling while y is at hand
     conv2d_input_grad    gV = g w', and gx = A'(gV)   (P, O) (O, K)  the windows' numbers back to their pixels
-    conv2d_weight_grad   gw = V' g, summed over all blocks   (K, P) (P, O)
 
-where K = KH KW C. Threads take blocks of their own, whole images in the input gradient, where windows overlap.
+where K = KH KW C. Threads take blocks of their own, whole images in the input gradient, where windows overlap. The
+weight gradient is in `direct_gradient`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tinygrad_cnn.geometry import Pair, Window, mirrored
 from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.layouts import channels_last, contiguous
-from tinygrad_cnn.kernels.jit.microkernel import ROWS, VECTORS, copy_run, moved, pointer
+from tinygrad_cnn.kernels.jit.microkernel import ROWS, copy_run, moved, pointer
 from tinygrad_cnn.kernels.jit.packing import lanes, panels, whole
 from tinygrad_cnn.kernels.jit.pooling import relu_maxima_row
 from tinygrad_cnn.kernels.jit.products import product
@@ -34,7 +34,6 @@ CACHE = 1 << 19  # bytes of V in a block: a quarter of a second-level cache, whi
 FEWEST, MOST = 8 * ROWS[0], 32 * ROWS[0]  # pixels in a block
 IN_PLACE = 32  # outputs up to which windows are multiplied where they lie: a copy would take as long
 GRAIN = 1 << 19  # multiply-adds, of idle lanes too, worth a thread of its own
-OWN_SUMS = 1 << 20  # bytes of weight gradient up to which each thread sums its own over part of the pixels
 
 Array = NDArray[Any]
 
@@ -221,76 +220,3 @@ def _input_grad_images(g, packed, frame, block, lanes, zeros, x, padded, columns
             for p in range(frame.H):
                 source = ((p + frame.top) * frame.PW + frame.left) * frame.C
                 copy_run(moved(result, p * frame.W * frame.C), moved(image, source), frame.W * frame.C)
-
-
-# ---- weight gradient -------------------------------------------------------------------------------------------------
-
-
-def conv2d_weight_grad(x: Array, g: Array, window: Window, groups: int = 1) -> Array:
-    """As in `kernels.numpy`."""
-    O, C, L = g.shape[1], x.shape[1], lanes(x)
-    f = frame(window, C, groups, window.output_size)
-    K, outputs = f.depth, O // groups
-    pixels = len(x) * f.OH * f.OW
-    block = min(_pixels(f, x), -(-pixels // ROWS[0]) * ROWS[0])
-    blocks = -(-pixels // block)
-    by_output = outputs * K * x.itemsize > OWN_SUMS
-    count = outputs if by_output else blocks
-    grain = 1 + GRAIN * count // (pixels * whole(K, VECTORS * L) * O)
-    n = parts(count, grain)
-    padded = empty((n, f.padded_image + 1), x.dtype)
-    columns = empty((n, block * whole(K, VECTORS * L)), x.dtype)
-    sums = empty((1 if by_output else n, groups, outputs, K), x.dtype)
-    # Rows of g a power of 2 apart would fall on the same few lines of the first-level cache.
-    rows = empty((n, block * (whole(outputs, L) + L) if O * x.itemsize >= 512 else 0), x.dtype)
-    work = (channels_last(x), channels_last(g), f, pixels, block, L, by_output, np.zeros(K, x.dtype))
-    run(_weight_grad_parts, (*work, padded, columns, rows, sums), count, grain)
-    w = empty((O, C // groups, *window.kernel), x.dtype)
-    run(_in_order, (sums.reshape(len(sums), O, f.KH * f.KW, -1), w.reshape(O, -1, f.KH * f.KW)), O, 1 + (1 << 14) // K)
-    return w
-
-
-@shared
-def _weight_grad_parts(
-    x, g, frame, pixels, block, lanes, by_output, zeros, padded, columns, rows, sums, part, start, stop
-):
-    _, groups, outputs, K = sums.shape
-    O, wide = g.shape[3], VECTORS * lanes
-    v, image, source = pointer(columns, part * columns.shape[1]), pointer(padded, part * padded.shape[1]), pointer(x, 0)
-    if K % wide:  # whole vectors are read: what lies beyond K must not be a number that slows the processor down
-        for i in range(columns.shape[1]):
-            v[i] = 0
-    first_block, last_block = (0, -(-pixels // block)) if by_output else (start, stop)
-    first_row, last_row = (start, stop) if by_output else (0, outputs)
-    for number in range(first_block, last_block):
-        first = number * block
-        count = min(block, pixels - first)
-        for group in range(groups):
-            gather(source, image, frame, group, first, count, v, wide)
-            a, a_step = pointer(g, first * O + group * outputs + first_row), O
-            if rows.shape[1]:
-                a_step = rows.shape[1] // block
-                for pixel in range(count):
-                    copy_run(
-                        pointer(rows, part * rows.shape[1] + pixel * a_step), moved(a, pixel * O), last_row - first_row
-                    )
-                a = pointer(rows, part * rows.shape[1])
-            c = pointer(sums, (((0 if by_output else part) * groups + group) * outputs + first_row) * K)
-            begun, c_row = (c, K) if number > first_block else (pointer(zeros, 0), 0)
-            product(
-                last_row - first_row, K, lanes, a, 1, a_step, 0, v, wide, 0, count * wide, 1, count, begun, c_row,
-                c, K, 0,
-            )  # fmt: skip
-
-
-@shared
-def _in_order(sums, w, part, start, stop):
-    """w (O, C, taps) from sums (parts, O, taps, C), over the parts."""
-    _, C, taps = w.shape
-    for o in range(start, stop):
-        for c in range(C):
-            for tap in range(taps):
-                total = sums[0, o, tap, c]
-                for other in range(1, len(sums)):
-                    total += sums[other, o, tap, c]
-                w[o, c, tap] = total

@@ -26,6 +26,9 @@ def channels_last(x: NDArray[Any]) -> NDArray[Any]:
     if images.flags.c_contiguous and images.flags.writeable:
         return images
     copy = empty(images.shape, x.dtype)
+    if x.strides[2:] == (0, 0):  # one number for each channel, as in the gradient of a mean over pixels
+        np.copyto(copy, images)
+        return copy
     planes = contiguous(x)
     run(_transpose, (planes.reshape(N, C, H * W), copy.reshape(N, H * W, C)), N, 1 + GRAIN // (C * H * W))
     return copy

@@ -30,6 +30,8 @@ AHEAD = 8  # steps of k
 ALIGNED = 4  # bytes: a vector may start at any element
 VECTORS = 2  # of C in a row of a wide tile
 
+DOTS = (4, 5) if HOST.count == 32 else (3, 3)  # rows and columns of a tile whose vectors run along the sums
+
 ROWS = (12, 4, 2, 1) if HOST.count == 32 else (6, 2, 1)  # of a tile; the smaller ones take what is left over
 
 _I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
@@ -183,29 +185,103 @@ add_run = _run_function(adds=True)
 
 @intrinsic
 def transpose_square(typing, target, target_row, source, source_row):
-    """target[j target_row + i] = source[i source_row + j], for as many i and j as a vector has lanes.
-
-    Each of log2(lanes) steps interleaves row i with row i + lanes / 2: a perfect shuffle, which rotates the bits of the
-    place of a number by one; after all of them row and column have changed places.
-    """
+    """target[j target_row + i] = source[i source_row + j], for as many i and j as a vector has lanes."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
         target, target_row, source, source_row = arguments
         vector = _vector(context, signature.args[0].dtype)
-        n = vector.count
-        numbers = ir.VectorType(_I32, n)
-        pairs = [lane for i in range(n) for lane in (i, n + i)]
-        low, high = ir.Constant(numbers, pairs[:n]), ir.Constant(numbers, pairs[n:])
-        rows = [_load(builder, _at(builder, source, builder.mul(source_row, _I64(i))), vector) for i in range(n)]
-        for _ in range(n.bit_length() - 1):
-            halves = zip(rows[: n // 2], rows[n // 2 :], strict=True)
-            rows = [builder.shuffle_vector(a, b, half) for a, b in halves for half in (low, high)]
+        lines = [_at(builder, source, builder.mul(source_row, _I64(i))) for i in range(vector.count)]
+        rows = _transposed(builder, [_load(builder, line, vector) for line in lines])
         for j, row in enumerate(rows):
             _store(builder, row, _at(builder, target, builder.mul(target_row, _I64(j))))
         return context.get_dummy_value()
 
     n = types.intp
     return types.void(target, n, source, n), generate
+
+
+@intrinsic
+def transpose_part(typing, target, target_row, source, source_row, rows, columns):
+    """The same for i < rows and j < columns, neither of them more than a vector has lanes."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        target, target_row, source, source_row, rows, columns = arguments
+        vector = _vector(context, signature.args[0].dtype)
+
+        def lines(place: Any, row: Any, count: Any) -> list[Any]:
+            """Where each line begins: for what is missing to a square, the last one again."""
+            last = builder.sub(count, _I64(1))
+            return [_at(builder, place, builder.mul(row, _at_most(builder, i, last))) for i in range(vector.count)]
+
+        mask_in, mask_out = _first_lanes(builder, columns, vector), _first_lanes(builder, rows, vector)
+        loaded = [_masked_load(builder, line, mask_in, vector) for line in lines(source, source_row, rows)]
+        results = zip(_transposed(builder, loaded), lines(target, target_row, columns), strict=True)
+        for row, line in reversed(list(results)):  # the right one is the last to be written to the last line
+            _masked_store(builder, row, line, mask_out)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(target, n, source, n, n, n), generate
+
+
+def _transposed(builder: ir.IRBuilder, rows: list[Any]) -> list[Any]:
+    """Rows and columns of a square of vectors exchanged.
+
+    Each of log2(lanes) steps interleaves row i with row i + lanes / 2: a perfect shuffle, which rotates the bits of the
+    place of a number by one; after all of them row and column have changed places.
+    """
+    n = len(rows)
+    numbers = ir.VectorType(_I32, n)
+    pairs = [lane for i in range(n) for lane in (i, n + i)]
+    low, high = ir.Constant(numbers, pairs[:n]), ir.Constant(numbers, pairs[n:])
+    for _ in range(n.bit_length() - 1):
+        halves = zip(rows[: n // 2], rows[n // 2 :], strict=True)
+        rows = [builder.shuffle_vector(a, b, half) for a, b in halves for half in (low, high)]
+    return rows
+
+
+@intrinsic
+def dots(typing, rows, columns, a, a_row, a_jump, b, b_column, b_jump, jumps, length, c, c_row):
+    """C += A B^T, lane by lane: C[i, j] is a vector, whose lanes are to be summed in the end.
+
+    A[i] is `jumps` lines of `length` neighbours, line m at a[i a_row + m a_jump], B[j] the same at
+    b[j b_column + m b_jump]; C[i, j] lies at c[i c_row + j lanes]. Up to DOTS rows and columns: for what is missing to
+    them the last one is taken again, and again its sums are written.
+    """
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        rows, columns, a, a_row, a_jump, b, b_column, b_jump, jumps, length, c, c_row = arguments
+        vector = _vector(context, signature.args[2].dtype)
+        fma = _function(builder, f"llvm.fma.{_suffix(vector)}", vector, [vector] * 3)
+        height, width = DOTS
+        i_s = [_at_most(builder, i, builder.sub(rows, _I64(1))) for i in range(height)]
+        j_s = [_at_most(builder, j, builder.sub(columns, _I64(1))) for j in range(width)]
+        of_a = [_at(builder, a, builder.mul(i, a_row)) for i in i_s]
+        of_b = [_at(builder, b, builder.mul(j, b_column)) for j in j_s]
+        lanes = _I64(vector.count)
+        places = {
+            (i, j): _at(builder, c, builder.add(builder.mul(i_s[i], c_row), builder.mul(j_s[j], lanes)))
+            for i in range(height)
+            for j in range(width)
+        }
+        sums = {at: cgutils.alloca_once(builder, vector) for at in places}
+        for at, place in places.items():
+            builder.store(_load(builder, place, vector), sums[at])
+        with cgutils.for_range(builder, jumps) as jump:
+            in_a, in_b = builder.mul(jump.index, a_jump), builder.mul(jump.index, b_jump)
+            with cgutils.for_range_slice(builder, _I64(0), length, lanes, inc=True) as (first, _):
+                mask = _first_lanes(builder, builder.sub(length, first), vector)  # 0 times infinity is not 0
+                at_a, at_b = builder.add(in_a, first), builder.add(in_b, first)
+                lines_a = [_masked_load(builder, _at(builder, place, at_a), mask, vector) for place in of_a]
+                lines_b = [_masked_load(builder, _at(builder, place, at_b), mask, vector) for place in of_b]
+                for (i, j), total in sums.items():
+                    builder.store(builder.call(fma, [lines_a[i], lines_b[j], builder.load(total)]), total)
+        for at, place in places.items():
+            _store(builder, builder.load(sums[at]), place)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(n, n, a, n, n, b, n, n, n, n, c, n), generate
 
 
 # ---- LLVM's language -------------------------------------------------------------------------------------------------
@@ -230,6 +306,10 @@ def _at(builder: ir.IRBuilder, place: Any, *offsets: Any) -> Any:
     for offset in offsets:
         place = builder.gep(place, [offset if isinstance(offset, ir.Value) else _I64(offset)])
     return place
+
+
+def _at_most(builder: ir.IRBuilder, number: int, most: Any) -> Any:
+    return builder.select(builder.icmp_signed("<", _I64(number), most), _I64(number), most)
 
 
 def _load(builder: ir.IRBuilder, place: Any, vector: ir.VectorType) -> Any:

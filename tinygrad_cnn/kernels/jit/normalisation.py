@@ -30,7 +30,7 @@ from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.memory import empty
 from tinygrad_cnn.kernels.numpy.normalisation import Layout
 
-GRAIN = 1 << 18  # elements worth a thread of its own, of x or of x and g
+GRAIN = 1 << 16  # elements worth a thread of its own, of x or of x and g
 BLOCK = 1 << 12  # elements of x in a block
 
 Array = NDArray[Any]

@@ -50,11 +50,12 @@ def _convolutions(dtype: DTypeLike) -> Calls:
         }
 
     strided = window("warm_up", SIZE, 3, 2, 1)
-    g, w = _images(3, dtype, strided.output_size), np.ones((3, 3, 3, 3), dtype)
+    x, g, w = _images(3, dtype), _images(3, dtype, strided.output_size), np.ones((3, 3, 3, 3), dtype)
     return {
         **directions(3, ""),
         **directions(3, ", depthwise", groups=3),
         "conv2d_input_grad, strided": lambda: jit.conv2d_input_grad(g, w, strided),
+        "conv2d_weight_grad, strided": lambda: jit.conv2d_weight_grad(x, g, strided),
         **(directions(MANY, ", by Winograd's algorithm") if dtype == np.float32 else {}),
         "channel_sums": lambda: jit.channel_sums(g),
     }

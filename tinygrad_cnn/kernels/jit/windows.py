@@ -152,6 +152,28 @@ def gather(x, padded, frame, group, first, count, columns, width):
 
 
 @inlined
+def gather_lines(x, frame, first, count, lines):
+    """The rows of padded images that `count` rows of outputs read, from row `first` on, counted through the batch.
+
+    lines (KH, count, PW C): [kh, l] is the one that tap kh of row l reads.
+    """
+    row, padded_row = frame.W * frame.C, frame.PW * frame.C
+    for kh in range(frame.KH):
+        for l in range(count):
+            n, i = (first + l) // frame.OH, (first + l) % frame.OH
+            p = i * frame.SH + kh * frame.DH - frame.top
+            target = moved(lines, (kh * count + l) * padded_row)
+            inside = 0 <= p < frame.H
+            start = frame.left * frame.C if inside else padded_row
+            for k in range(start):
+                target[k] = 0
+            if inside:
+                copy_run(moved(target, start), moved(x, (n * frame.H + p) * row), row)
+                for k in range(start + row, padded_row):
+                    target[k] = 0
+
+
+@inlined
 def scatter(columns, columns_row, frame, group, first, count, padded):
     """The adjoint of `gather` within one image: adds the rows of columns to the pixels of `padded` they come from."""
     down, across, run = runs(frame)

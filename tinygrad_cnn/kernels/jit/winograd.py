@@ -63,7 +63,7 @@ from tinygrad_cnn.kernels.jit.winograd_tiles import (
 from tinygrad_cnn.kernels.jit.winograd_transforms import LANES, address, to_maxima, to_outputs, transform
 from tinygrad_cnn.kernels.memory import empty, empty_images
 
-FEW = 16  # channels, of inputs or outputs, with which transforms are worth their time
+FEW = 10  # channels, of inputs or outputs, with which transforms are worth their time
 WIDE = VECTORS * LANES  # columns of a panel of weights
 GRAIN = 1 << 21  # multiply-adds worth a thread of its own
 AT_ONCE = 8  # rows of weights that are transformed at once: w is read in runs of 9 of them
