@@ -1,4 +1,4 @@
-"""Every example runs, and what it claims in its docstring holds."""
+"""The two examples to read first run, and what they claim in their docstrings holds."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
 def run(name: str, *arguments: str) -> Any:
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](list(arguments))
-
-
-def test_no_example_is_left_out() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"custom_model", "figures"}
 
 
 def test_custom_model(tmp_path: Path) -> None:

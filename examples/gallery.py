@@ -1,0 +1,89 @@
+"""The page of all experiments: question, picture, numbers, claims, and the command that made them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from examples.experiments import PICTURES, Result
+
+# In the order in which a reader meets them in the notes.
+EXPERIMENTS = (
+    "mnist_cnn",
+    "cnn_vs_mlp",
+    "edge_filters",
+    "filters",
+    "padding_stride",
+    "feature_maps",
+    "pooling",
+    "shift_robustness",
+    "pixel_permutation",
+    "parameter_count",
+    "depth_width",
+    "activations",
+    "initialisation",
+    "dropout",
+    "batch_norm",
+    "optimizers",
+    "residual",
+    "custom_op",
+    "saliency",
+    "adversarial",
+    "gradient_penalty",
+)
+SECTIONS = ("Set-up", "Look for", "Claim", "Run it")  # the paragraphs of each script's docstring, after the question
+
+_HEAD = """\
+# Experiments
+
+Each script asks one question, answers it with a table and a picture, and holds its answer against a claim: an
+inequality that fails the run where it does not hold. `python -m examples` runs them all on the 8x8 digits, with
+`--data mnist --data-dir DIR` on MNIST, and writes this page. The first two scripts to read are
+[custom_model.py](custom_model.py), a model of your own in ten lines, and [figures.py](figures.py), every figure that
+`viz` draws.
+"""
+
+
+def page(results: Sequence[Result]) -> str:
+    """The gallery as Markdown."""
+    contents = "\n".join(f"- [{question(result.doc)}](#{result.name}) `{result.name}`" for result in results)
+    return "\n".join([_HEAD, contents, "", *map(entry, results)])
+
+
+def entry(result: Result) -> str:
+    """What the gallery says of one experiment."""
+    parts = sections(result.doc)
+    data = " --data mnist --data-dir DIR" if result.data == "mnist" else ""
+    lines = [
+        f'<a id="{result.name}"></a>',
+        f"## {question(result.doc)}",
+        f"{parts['Set-up']}",
+        f"**Look for:** {parts['Look for']}",
+        f"![{question(result.doc)}]({PICTURES}/{result.name}.png)",
+        *result.tables,
+        "\n".join(f"- {claim}" for claim in result.claims),
+        f"`python -m examples.{result.name}{data}` · [source]({result.name}.py) · {result.seeds} seeds · "
+        f"{result.seconds:.0f} seconds",
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def question(doc: str) -> str:
+    """The first line of the docstring."""
+    return doc.strip().partition("\n")[0]
+
+
+def sections(doc: str) -> dict[str, str]:
+    """The paragraphs of the docstring that begin with one of the `SECTIONS`, by name, each in one line.
+
+    Raises: ValueError naming what is missing.
+    """
+    paragraphs = {}
+    for paragraph in re.split(r"\n\s*\n", doc.strip()):
+        name, colon, text = paragraph.partition(":")
+        if colon and name in SECTIONS:
+            paragraphs[name] = " ".join(text.split())
+    missing = [name for name in SECTIONS if name not in paragraphs]
+    if missing:
+        raise ValueError(f"{question(doc)!r} has no paragraph {', '.join(missing)}")
+    return paragraphs
