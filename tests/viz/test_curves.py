@@ -107,7 +107,7 @@ def test_the_first_and_the_last_update_have_a_tick() -> None:
     assert (ticks[0], ticks[-1]) == (130, 437)
 
 
-@pytest.mark.parametrize("last", [900, 99_000, 1_234_000])
+@pytest.mark.parametrize("last", [900, 2_000, 9_900, 99_000, 1_234_000])
 def test_numbers_of_updates_do_not_touch(last: int) -> None:
     history = {name: [0.5] * 100 for name in HISTORY} | {"step": list(range(last // 100, last + 1, last // 100))}
     figure = plot_history(history)

@@ -83,7 +83,7 @@ def mark_times(axes: Axes, times: NDArray[Any]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     first, last = float(times[0]), float(times[-1])
-    count = 7 if last < 10_000 else 4  # so many numbers of that length find room
+    count = 7 if last < 1_000 else 5 if last < 10_000 else 4  # so many numbers of that length find room
     room = (last - first) / (1.5 * count)
     between = MaxNLocator(integer=True, nbins=count, min_n_ticks=1).tick_values(first, last)
     inner = [tick for tick in between if first + room <= tick <= last - room]
