@@ -4,13 +4,15 @@ Set-up: the note's two networks. The CNN has two blocks of convolution (4 filter
 one hidden layer of 20; the MLP has three hidden layers of 20. Both learn by plain SGD (rate 0.1, batches of 10), once
 with as many updates each, and once with the note's budgets, which give the MLP five times the updates of the CNN. The
 two blocks halve an image of 8x8 pixels to 2x2: 4 filters leave 16 numbers of it, too few, and that CNN is behind the
-MLP. There the blocks have 16 and 32 filters, and the MLP's layers 45 nodes, so that both have as many parameters.
+MLP. There the blocks have 16 and 32 filters, and the MLP's layers 45 nodes, so that both have as many parameters. From
+one update to the next the test accuracy jumps by a point, as batches of 10 shake the weights; so what counts is its
+mean over the second half of the updates.
 
 Look for: the CNN ahead both times; on 28x28 pixels with a seventh of the MLP's parameters, on 8x8 with the same number.
 What it takes more of is multiply-adds: a filter is used at every place of the image.
 
-Claim: over 8 seeds the CNN's mean test accuracy is ahead by at least 2 points with equal updates, and by 1 point with
-the note's budgets (on the 8x8 digits, where both networks are of one size: by 1 point both times).
+Claim: over 8 seeds the CNN is ahead by at least 2 points with equal updates, and by 1 point with the note's budgets (on
+the 8x8 digits, where both networks are of one size: by 1 point both times).
 
 Run it:  python -m examples.cnn_vs_mlp [--data mnist --data-dir DIR]
 """
@@ -21,6 +23,7 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from examples.drawing import COLOURS, draw_spread, dress, new_figure
 from examples.experiments import Experiment
@@ -42,6 +45,11 @@ def make_network(kind: str, experiment: Experiment, seed: int) -> nn.Sequential:
     return classifier(shape, 10, filters=filters, hidden=(20,), padding=padding, generator=generator)
 
 
+def second_half(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean over the second half of each curve: (seeds, entries) -> (seeds)."""
+    return np.asarray(curves[:, curves.shape[1] // 2 :].mean(axis=1))
+
+
 def main(argv: Sequence[str] | None = None) -> Experiment:
     experiment = Experiment(__file__, __doc__, argv, seeds=8)
     equal = experiment.choose(digits=2_000, mnist=10_000)
@@ -54,14 +62,15 @@ def main(argv: Sequence[str] | None = None) -> Experiment:
             history = learn(model, experiment.data, seed, steps, log_every=equal // ENTRIES, test=True)
             curves[kind].append(history.test_accuracy)
 
-    cnn, mlp = np.array(curves["CNN"]), np.array(curves["MLP"])
+    cnn, mlp = np.array(curves["CNN"]), np.array(curves["MLP"])  # (seeds, entries)
+    reached = {
+        f"CNN, {equal:,} updates": second_half(cnn),
+        f"MLP, {equal:,} updates": second_half(mlp[:, :ENTRIES]),
+        f"MLP, {5 * equal:,} updates": second_half(mlp),
+    }
     rows = []
-    for name, kind, accuracies in (
-        (f"CNN, {equal:,} updates", "CNN", cnn[:, -1]),
-        (f"MLP, {equal:,} updates", "MLP", mlp[:, ENTRIES - 1]),
-        (f"MLP, {5 * equal:,} updates", "MLP", mlp[:, -1]),
-    ):
-        costs = viz.summary(make_network(kind, experiment, seed=0), experiment.data.image_shape).totals
+    for name, accuracies in reached.items():
+        costs = viz.summary(make_network(name[:3], experiment, seed=0), experiment.data.image_shape).totals
         accuracy = [f"{number:.2%}" for number in (accuracies.mean(), accuracies.std(), accuracies.min())]
         rows.append([name, *accuracy, f"{costs.parameters:,}", f"{costs.multiply_adds:,}"])
     experiment.table(["network", "accuracy", "deviation", "worst", "parameters", "multiply-adds"], rows)
@@ -81,9 +90,10 @@ def main(argv: Sequence[str] | None = None) -> Experiment:
     axes.legend(frameon=False, loc="lower right")
     experiment.picture(figure)
 
+    of_cnn, of_mlp, of_longer_mlp = reached.values()
     equally = experiment.choose(digits=0.01, mnist=0.02)
-    experiment.claim("CNN ahead of MLP, equal updates", cnn[:, -1] - mlp[:, ENTRIES - 1], at_least=equally, of="mean")
-    experiment.claim("CNN ahead of MLP, the note's budgets", cnn[:, -1] - mlp[:, -1], at_least=0.01, of="mean")
+    experiment.claim("CNN ahead of MLP, equal updates", of_cnn - of_mlp, at_least=equally, of="mean")
+    experiment.claim("CNN ahead of MLP, the note's budgets", of_cnn - of_longer_mlp, at_least=0.01, of="mean")
     return experiment.finish()
 
 

@@ -71,7 +71,7 @@ def draw_image(axes: Axes, image: ArrayLike, title: str = "", diverging: bool = 
     """A (H, W) array in grey, dark where it is large; or, diverging, blue below zero and red above it."""
     pixels = np.asarray(image)
     if diverging:
-        bound = float(np.abs(pixels).max()) or 1.0
+        bound = float(np.nanmax(np.abs(pixels))) or 1.0
         axes.imshow(pixels, cmap="RdBu_r", vmin=-bound, vmax=bound)
     else:
         axes.imshow(pixels, cmap="gray_r")

@@ -57,7 +57,7 @@ def entry(result: Result) -> str:
     lines = [
         f'<a id="{result.name}"></a>',
         f"## {question(result.doc)}",
-        f"{parts['Set-up']}",
+        f"**Set-up:** {parts['Set-up']}",
         f"**Look for:** {parts['Look for']}",
         f"![{question(result.doc)}]({PICTURES}/{result.name}.png)",
         *result.tables,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from examples import __main__ as gallery_command
 from examples.experiments import PICTURES, Claim, Experiment, Result, markdown
-from examples.gallery import page, sections
+from examples.gallery import EXPERIMENTS, page, sections
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 DOC = """Is water wet?
 
@@ -79,13 +82,27 @@ def test_the_page_shows_question_numbers_and_claims(tmp_path: Path) -> None:
     for line in (
         "- [Is water wet?](#water) `water`",
         "## Is water wet?",
-        "a glass of water.",
+        "**Set-up:** a glass of water.",
         "![Is water wet?](pictures/water.png)",
         "Measured by hand.",
         "| full  |     90% |",
         "- water is wet (worst of 3: 0.8, claimed: at least 0.5): holds",
     ):
         assert line in text.splitlines()
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_numbers_shown_are_of_the_script_as_it_is(name: str) -> None:
+    result = Result.load(EXAMPLES / PICTURES, name)
+    assert result.doc == importlib.import_module(f"examples.{name}").__doc__
+    assert result.data == "mnist"
+    assert all(claim.holds for claim in result.claims)
+    assert (EXAMPLES / PICTURES / f"{name}.png").exists()
+
+
+def test_the_page_shows_these_numbers() -> None:
+    results = [Result.load(EXAMPLES / PICTURES, name) for name in EXPERIMENTS]
+    assert (EXAMPLES / "README.md").read_text("utf-8") == page(results)
 
 
 def test_a_docstring_without_its_sections_is_refused() -> None:
