@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> Experiment:
 
     any_pixels, any_ink, steepest, strongest = (lines[:, -1] for lines in found.values())
     experiment.claim("the steepest pixels matter more than any pixels", any_pixels - steepest, at_least=0.1)
-    experiment.claim("the pixels of largest gradient × pixel matter more than any ink", any_ink - strongest, at_least=0.3)
+    experiment.claim("those of largest gradient × pixel matter more than any ink", any_ink - strongest, at_least=0.3)
     experiment.claim("gradient × pixel and occlusion agree, rank correlation", correlations, at_least=0.7)
     return experiment.finish()
 
