@@ -1,5 +1,7 @@
 """The memory that a summary foretells, beside what a training step is measured to hold (NumPy's kernels, tracemalloc).
 
+Without the pool of results, that is: it rounds sizes up, and lends again what an earlier step has used.
+
 Kernels and rules need some memory of their own for a moment, which the summary leaves out: a fixed 1 MB chunk of a
 convolution, a few arrays of the image's size in pooling, one in tanh's rule. So the peak may be higher than foretold,
 by a third at most in these networks and by less in deeper ones, and is never lower. What stands after the forward pass,
@@ -18,6 +20,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import kernels, nn, optim, viz
+from tinygrad_cnn.kernels import memory
 
 BATCH, IMAGE = 32, (3, 32, 32)
 NEAR, PEAK = 0.03, 1.35
@@ -64,7 +67,8 @@ def unfused() -> nn.Module:
 
 
 @pytest.fixture(autouse=True)
-def _numpy_kernels() -> Iterator[None]:
+def _numpy_kernels_without_a_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(memory, "SMALL", 1 << 40)  # bytes, below which the C library lends
     with kernels.use("numpy"):
         yield
 
