@@ -83,10 +83,13 @@ def fail(at_fault: int, running: int, part: int, start: int, stop: int) -> None:
 
 
 @pytest.fixture(autouse=True)
-def a_team_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def a_team_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(SETTINGS, "threads", SETTINGS.threads)
-    monkeypatch.setattr(threads, "_team", None)
+    monkeypatch.setattr(threads, "_staff", threads._Staff())
     set_num_threads(2)
+    yield
+    if threads._staff.team is not None:
+        threads._staff.team.dismiss()
 
 
 def recorded(count: int, grain: int = 1) -> list[tuple[int, int]]:
@@ -164,6 +167,37 @@ def test_a_larger_team_takes_the_place_of_a_smaller_one() -> None:
     check_that_all_meet(3)
     while count_threads() > before + 1:  # two came, and one will go
         time.sleep(0.001)
+
+
+@pytest.mark.usefixtures("limited")
+def test_threads_that_ask_at_once_for_teams_get_ones_large_enough_and_leave_one() -> None:
+    check_that_all_meet(2)
+    before = count_threads()
+    sizes = [1, 5, 2, 4, 3]
+    with ThreadPoolExecutor(len(sizes)) as pool:
+        for _ in range(50):
+            threads._staff.team = None
+            teams = list(pool.map(threads._staff.team_of, sizes))
+            assert all(team.size >= size for team, size in zip(teams, sizes, strict=True))
+            assert threads._staff.team is not None
+            threads._staff.team.dismiss()
+    while count_threads() > before + 1:  # the test's own first team is not dismissed
+        time.sleep(0.001)
+
+
+def test_where_no_thread_can_be_started_the_caller_makes_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "start_new_thread", fail)
+    set_num_threads(3)
+    assert len(recorded(9)) == 3
+
+
+def test_on_one_core_the_caller_makes_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "available_cores", lambda: 1)
+    assert len(recorded(9)) == 2
+    assert threads._staff.team is None
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from tinygrad_cnn.cli import main
 
 pytest.importorskip("numba")
 
-from tinygrad_cnn.kernels.jit import compilation
+from numba.core import config
+
+from tinygrad_cnn.kernels.jit import compilation, disk_cache
 
 ROOT = Path(__file__).parents[2]  # where a new process finds the package, installed or not
 
@@ -93,9 +97,78 @@ def test_without_numba_the_command_says_what_to_install() -> None:
     assert run.stderr.endswith("pip install 'tinygrad_cnn[fast]'\n")
 
 
+# ---- what is kept on disk
+
+
 def test_without_a_folder_for_them_kernels_are_compiled_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilation, "FUNCTIONS", [])
-    monkeypatch.setattr(compilation._FilesOfOneStamp, "_locator_classes", [])
+    monkeypatch.setattr(disk_cache.DiskCache._impl_class, "_locator_classes", [])
     double = compilation.compiled(lambda x: 2 * x)
     assert double(3) == 6
     assert compilation.cache_folder() is None
+
+
+def test_where_the_sources_are_no_files_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "FUNCTIONS", [])
+    monkeypatch.setattr(compilation, "stamp", lambda: None)
+    double = compilation.compiled(lambda x: 2 * x)
+    assert double(3) == 6
+    assert compilation.cache_folder() is None
+
+
+KEPT = """
+from tinygrad_cnn.kernels.jit import compilation, disk_cache
+
+def double(x):
+    return 2 * x
+
+def run():
+    function = compilation.compiled(double)
+    results = function(3), function(1.5)
+    return results, sum(function.stats.cache_hits.values())
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+    """A function compiled as in a new process, for integers and for floats: the results, and how many were kept."""
+    monkeypatch.setattr(compilation, "FUNCTIONS", [])
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "kept.py").write_text(KEPT, "utf-8")
+    namespace = runpy.run_path(str(tmp_path / "kept.py"))
+    found: Callable[[], Any] = namespace["run"]
+    return found
+
+
+def test_what_was_compiled_once_is_kept_for_each_type(run: Callable[[], Any], tmp_path: Path) -> None:
+    assert run() == ((6, 3.0), 0)
+    assert run() == ((6, 3.0), 2)
+    assert len(list((tmp_path / "cache").rglob("*.nbc"))) == 2
+
+
+def test_a_file_that_cannot_be_read_is_as_good_as_none(run: Callable[[], Any], tmp_path: Path) -> None:
+    run()
+    for path in (tmp_path / "cache").rglob("*.nbc"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert run() == ((6, 3.0), 0)
+    assert run() == ((6, 3.0), 2)
+
+
+def test_files_of_other_sources_make_way(
+    run: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    monkeypatch.setattr(disk_cache, "stamp", lambda: "another")
+    assert run() == ((6, 3.0), 0)
+    names = [path.name for path in (tmp_path / "cache").rglob("*.nbc")]
+    assert len(names) == 2
+    assert all(".another." in name for name in names)
+
+
+def test_a_full_disk_costs_no_result(run: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(disk_cache, "atomic_write", fail)
+    assert run() == ((6, 3.0), 0)

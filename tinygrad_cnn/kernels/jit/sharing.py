@@ -73,12 +73,12 @@ def _divide(call, count, n, team):
         for part in range(1, n):
             _post(_desk(team, part), call, part, count * part // n, count * (part + 1) // n)
         failed += _make(call, 0, 0, count // n)
-        for part in range(1, n):
-            desk = _desk(team, part)
-            if turned(desk, POSTED, FREE):
+        for part in range(1, n):  # what nobody has taken, before waiting for what somebody has
+            if turned(_desk(team, part), POSTED, FREE):
                 failed += _make(call, part, count * part // n, count * (part + 1) // n)
-            else:
-                failed += _awaited(desk)
+        for part in range(1, n):
+            if latest(_desk(team, part)) != FREE:
+                failed += _awaited(_desk(team, part))
         publish(team, 0)
     if failed:
         raise MemoryError("a kernel found no memory")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels.jit.sharing import ASLEEP, LINE, work
-from tinygrad_cnn.kernels.settings import num_threads
+from tinygrad_cnn.kernels.settings import SETTINGS, available_cores, num_threads
 
 AWAKE = 5000  # turns of waiting, some 200 microseconds
 
@@ -43,16 +43,25 @@ class _Worker:
 
 
 class _Team:
-    """So many workers, and the memory in which kernels find them."""
+    """So many workers, and the memory in which kernels find them; fewer where no more threads can be started."""
 
     def __init__(self, size: int) -> None:
         line = 8 * LINE
         block = np.zeros((size + 2) * line, np.uint8)
         start = -block.ctypes.data % line
+        self.size = size  # desks, whether somebody sits there or not
         self.address = block.ctypes.data + start
         work(self.address + line, 0)  # compiled here, before threads come to need it at once
-        memory = block.data[start:]
-        self.workers = [_Worker(self.address + line * number, memory, number) for number in range(1, size + 1)]
+        self.workers: list[_Worker] = []
+        self._memory = block.data[start:]
+        try:
+            for number in range(1, size + 1):
+                self.workers.append(_Worker(self.address + line * number, self._memory, number))
+        except RuntimeError:  # "can't start new thread": whoever posts a call makes it
+            return
+        except BaseException:
+            self.dismiss()
+            raise
 
     def wake(self) -> None:
         for worker in self.workers:
@@ -65,24 +74,34 @@ class _Team:
             worker.ring()
 
 
-_team: _Team | None = None
+class _Staff:
+    """The team of this process, and a larger one when it is asked for."""
 
+    def __init__(self) -> None:
+        self.team: _Team | None = None
+        self._lock = allocate_lock()
 
-def _team_of(size: int) -> _Team:
-    """A team of at least so many."""
-    global _team
-    team = _team
-    if team is None or len(team.workers) < size:
-        _team, former = _Team(size), team
+    def team_of(self, size: int) -> _Team:
+        """A team of at least so many."""
+        team = self.team
+        if team is not None and team.size >= size:
+            return team
+        with self._lock:
+            former = self.team
+            if former is not None and former.size >= size:
+                return former
+            self.team = team = _Team(size)
         if former is not None:
             former.dismiss()
-        team = _team
-    return team
+        return team
+
+
+_staff = _Staff()
 
 
 def _start_anew() -> None:
-    global _team
-    _team = None
+    global _staff
+    _staff = _Staff()
 
 
 if hasattr(os, "register_at_fork"):
@@ -101,9 +120,9 @@ def run(function: Callable[..., None], arguments: tuple[Any, ...], count: int, g
     grain: the least work worth a thread of its own, in items.
     """
     n = parts(count, grain)
-    if n == 1:
-        function(*arguments, count, 1, 0)
+    if n == 1 or (SETTINGS.threads and available_cores() == 1):  # on one core, others would only be in the way
+        function(*arguments, count, n, 0)
         return
-    team = _team_of(n - 1)
+    team = _staff.team_of(n - 1)
     team.wake()
     function(*arguments, count, n, team.address)
