@@ -347,8 +347,6 @@ def _first_lanes(builder: ir.IRBuilder, count: Any, vector: ir.VectorType) -> An
     """A mask of the first `count` lanes."""
     numbers = ir.VectorType(_I32, vector.count)
     ids = ir.Constant(numbers, list(range(vector.count)))
-    most = _I64(vector.count)
-    count = builder.select(builder.icmp_signed("<", count, most), count, most)  # it may not fit into 32 bits
     return builder.icmp_signed("<", ids, _spread(builder, builder.trunc(count, _I32), numbers))
 
 
