@@ -15,9 +15,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_cnn.kernels.memory import empty
 from tinygrad_cnn.kernels.numpy.activations import relu_grad
 
 Array = NDArray[np.floating]
+
+MANY = 32768  # numbers of a result, from which on a call of `matmul`, dearer than one of `dot`, pays
 
 
 def linear(x: Array, w: Array, b: Array | None, relu: bool) -> Array:
@@ -29,7 +32,7 @@ def linear(x: Array, w: Array, b: Array | None, relu: bool) -> Array:
         >>> linear(np.ones((2, 3)), np.ones((1, 3)), np.array([-5.0]), relu=True).tolist()
         [[0.0], [0.0]]
     """
-    y: Array = _rows(x).dot(w.T)
+    y = _product(_rows(x), w.T)
     if b is not None:
         y += b
     if relu:
@@ -50,10 +53,22 @@ def linear_grads(
         g = relu_grad(g, y)
     rows, columns = _rows(g), _rows(x)
     return (
-        rows.dot(w).reshape(x.shape) if needs[0] else None,
-        rows.T.dot(columns) if needs[1] else None,
+        _product(rows, w).reshape(x.shape) if needs[0] else None,
+        _product(rows.T, columns) if needs[1] else None,
         np.add.reduce(rows, 0) if needs[2] else None,
     )
+
+
+def _product(a: Array, b: Array) -> Array:
+    """a b, of two matrices.
+
+    `dot` fills its result with zeros first, and everything that reads a large one gains where that starts at a line of
+    the cache. But a call of `matmul` costs more, and before NumPy 2.3 it is slow where a matrix has to be copied first.
+    """
+    if len(a) * b.shape[1] < MANY or not (a.flags.forc and b.flags.forc):
+        y: Array = a.dot(b)
+        return y
+    return np.matmul(a, b, out=empty((len(a), b.shape[1]), a.dtype))
 
 
 def _rows(x: Array) -> Array:
