@@ -135,6 +135,16 @@ def test_sums_over_many_tiles_stay_exact() -> None:
     )
 
 
+@pytest.mark.parametrize(("channels", "error"), [(16, 7e-7), (64, 1.3e-6), (256, 2e-6)])
+def test_points_lose_few_digits(channels: int, error: float) -> None:
+    """The usual ones, 0, 1, -1, 2, -2 and infinity, lose more."""
+    case = Case(4, channels, channels, 16)
+    exact, results = case.exact(), case.results()
+    for name in ("conv2d", "conv2d_input_grad", "conv2d_weight_grad"):
+        lost = np.linalg.norm(results[name] - exact[name]) / np.linalg.norm(exact[name])
+        assert lost < error, (name, lost)
+
+
 def test_no_bias_is_a_bias_of_zeros() -> None:
     case = Case(2, 20, 33, 7)
     zeros = np.zeros_like(case.b)

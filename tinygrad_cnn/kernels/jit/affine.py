@@ -12,7 +12,7 @@ from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.layouts import FLOATS, contiguous
 from tinygrad_cnn.kernels.jit.microkernel import VECTORS, copy_run, moved, pointer, transpose_square
 from tinygrad_cnn.kernels.jit.packing import lanes
-from tinygrad_cnn.kernels.jit.products import product
+from tinygrad_cnn.kernels.jit.products import product, product_by_rows
 from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.small_products import small_linear, small_linear_grads
 from tinygrad_cnn.kernels.jit.threads import parts, run
@@ -82,10 +82,10 @@ def _grad_panels(g, y, relu, x, w, gx, gw, gb, zeros, lanes, passed, packed, par
         width = min(wide, I - j)
         if len(gw):  # (O, R) (R, I)
             _pack_rows(x, j, width, panel, wide)
-            product(O, width, lanes, own, 1, row, 0, panel, wide, 0, 0, 1, R, zero, 0, pointer(gw, j), I, 0)
+            product_by_rows(O, width, lanes, own, row, 0, panel, wide, 0, 0, 1, R, zero, 0, pointer(gw, j), I, 0)
         if len(gx):  # (R, O) (O, I)
             _pack_rows(w, j, width, panel, wide)
-            product(R, width, lanes, own, row, 1, 0, panel, wide, 0, 0, 1, O, zero, 0, pointer(gx, j), I, 0)
+            product(R, width, lanes, own, row, 0, panel, wide, 0, 0, 1, O, zero, 0, pointer(gx, j), I, 0)
 
 
 @inlined
@@ -118,7 +118,7 @@ def _multiply_panels(x, w, bias, y, relu, lanes, packed, part, first, last):
         width = min(wide, O - o)
         _pack_transposed(w, o, width, panel, wide, lanes)
         start, of_y = pointer(bias, o), pointer(y, o)
-        product(R, width, lanes, pointer(x, 0), I, 1, 0, panel, wide, 0, 0, 1, I, start, 0, of_y, O, relu)
+        product(R, width, lanes, pointer(x, 0), I, 0, panel, wide, 0, 0, 1, I, start, 0, of_y, O, relu)
 
 
 @inlined

@@ -1,8 +1,9 @@
 """Convolution of any stride, dilation, padding and groups: windows copied into the cache, times the weights.
 
 It is the formula of `kernels.numpy.convolution`, with V, the matrix of the windows, made for a few pixels at a time,
-one row for each: channels-last a copy of a window is a copy of KH runs of neighbouring numbers, which costs a few
-percent of the product that follows while V is still in the second-level cache. Per block of P pixels and per group:
+one row for each: channels-last a copy of a window is a copy of KH runs of neighbouring numbers, a twentieth to an
+eighth of the time of the product that follows. Where rows of outputs are whole tiles, it is spared, and the runs are
+read where they lie, in the image or a padded copy of it. Per block of P pixels and per group:
 
     conv2d               y  = V w            (P, K) (K, O)           and a bias, relu, max pooling while y is at hand
     conv2d_input_grad    gV = g w', and gx = A'(gV)   (P, O) (O, K)  the windows' numbers back to their pixels
@@ -33,6 +34,7 @@ from tinygrad_cnn.kernels.memory import empty, empty_images
 CACHE = 1 << 19  # bytes of V in a block: a quarter of a second-level cache, which also holds a panel of weights
 FEWEST, MOST = 8 * ROWS[0], 32 * ROWS[0]  # pixels in a block
 IN_PLACE = 32  # outputs up to which windows are multiplied where they lie: a copy would take as long
+WEIGHTS = 1 << 20  # bytes of weights that are read again for every row of outputs: half of a second-level cache
 GRAIN = 1 << 19  # multiply-adds, of idle lanes too, worth a thread of its own
 
 Array = NDArray[Any]
@@ -72,7 +74,7 @@ def _forward(
     x: Array, packed: Array, b: Array | None, f: Frame, relu: bool, block: int, y: Array, taps: Array, pool: Pair
 ) -> None:
     O = y.shape[1]
-    in_place = f.DW == 1 and f.groups == 1 and IN_PLACE >= O
+    in_place = _in_place(f, O, packed)
     if in_place and pool == (0, 0):
         block = max(1, block // f.OW) * f.OW
     pixels = len(x) * f.OH * f.OW
@@ -86,6 +88,12 @@ def _forward(
     y, taps = y.transpose(0, 2, 3, 1), taps.transpose(0, 2, 3, 1)
     work = (channels_last(x), packed, bias, f, relu, in_place, pixels, block, lanes(x), y, taps, *pool)
     run(_forward_blocks, (*work, padded, columns, sums), blocks, grain)
+
+
+def _in_place(f: Frame, outputs: int, packed: Array) -> bool:
+    """Whether windows are not copied: their rows are neighbours, and rows of outputs are whole tiles, or few lanes."""
+    whole_tiles = f.OW >= ROWS[0] and f.OW % ROWS[1] == 0 and packed.nbytes <= WEIGHTS
+    return f.DW == 1 and f.groups == 1 and (outputs <= IN_PLACE or whole_tiles)
 
 
 def _pixels(f: Frame, x: Array) -> int:
@@ -129,7 +137,7 @@ def _forward_blocks(
                 _rows(source, image, frame, first // frame.OW, count // frame.OW, O, lanes, b, wide, bias_of, c, relu)
             else:
                 gather(source, image, frame, group, first, count, v, K)
-                product(count, O, lanes, v, K, 1, 0, b, wide, 0, panel, 1, K, bias_of, 0, c, c_row, relu)
+                product(count, O, lanes, v, K, 0, b, wide, 0, panel, 1, K, bias_of, 0, c, c_row, relu)
             if KH:
                 _pool(c, O, frame.OW, KH, KW, first, count, group, y, taps)
 
@@ -151,7 +159,7 @@ def _rows(x, padded, frame, first, count, O, lanes, b, wide, bias, c, relu):
             image = padded
         a, of_c = moved(image, top * row), moved(c, (number - first) * frame.OW * O)
         product(
-            frame.OW, O, lanes, a, frame.SW * frame.C, 1, frame.DH * row, b, wide, K * wide, frame.KH * K * wide,
+            frame.OW, O, lanes, a, frame.SW * frame.C, frame.DH * row, b, wide, K * wide, frame.KH * K * wide,
             frame.KH, K, bias, 0, of_c, O, relu,
         )  # fmt: skip
 
@@ -214,7 +222,7 @@ def _input_grad_images(g, packed, frame, block, lanes, zeros, x, padded, columns
             for first in range(0, pixels, block):
                 count = min(block, pixels - first)
                 a = pointer(g, (n * pixels + first) * g.shape[3] + group * outputs)
-                product(count, K, lanes, a, g.shape[3], 1, 0, b, wide, 0, outputs * wide, 1, outputs, zero, 0, gv, K, 0)
+                product(count, K, lanes, a, g.shape[3], 0, b, wide, 0, outputs * wide, 1, outputs, zero, 0, gv, K, 0)
                 scatter(gv, K, frame, group, first, count, sums)
         if is_padded(frame):
             for p in range(frame.H):

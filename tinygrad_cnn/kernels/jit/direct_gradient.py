@@ -25,7 +25,7 @@ from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.layouts import channels_last
 from tinygrad_cnn.kernels.jit.microkernel import VECTORS, copy_run, moved, pointer
 from tinygrad_cnn.kernels.jit.packing import lanes, whole
-from tinygrad_cnn.kernels.jit.products import product
+from tinygrad_cnn.kernels.jit.products import product_by_rows
 from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.jit.windows import Frame, frame, gather, gather_lines, runs
@@ -102,15 +102,15 @@ def _sum_rows(x, g, zeros, lines, windows, columns, sums, frame, rows, lanes, by
                 for tap in range(down * across):
                     kh, kw = tap // across, tap % across
                     a = moved(lines_of_part, kh * count * padded_row + kw * frame.DW * frame.C + group * run)
-                    product(
-                        run, last_output - first_output, lanes, a, 1, frame.SW * frame.C, padded_row, b, wide,
+                    product_by_rows(
+                        run, last_output - first_output, lanes, a, frame.SW * frame.C, padded_row, b, wide,
                         frame.OW * wide, pixels * wide, count, frame.OW, moved(begun, tap * run * begun_row), begun_row,
                         moved(c, tap * run * outputs), outputs, 0,
                     )  # fmt: skip
             else:
                 gather(X, lines_of_part, frame, group, first * frame.OW, pixels, v, K)
-                product(
-                    K, last_output - first_output, lanes, v, 1, K, 0, b, wide, 0, pixels * wide, 1, pixels, begun,
+                product_by_rows(
+                    K, last_output - first_output, lanes, v, K, 0, b, wide, 0, pixels * wide, 1, pixels, begun,
                     begun_row, c, outputs, 0,
                 )  # fmt: skip
 

@@ -5,7 +5,8 @@
 For each k the tile takes one vector or two of B and, for each of its rows, one number of A, spread over all lanes and
 multiplied into the row's registers. Of 32 registers, 12 rows by 2 vectors leave 8 for B and A; the 24 sums are enough
 to hide the latency of the multiply-add, and two loads of B for 24 of them are few enough for the first-level cache.
-B is asked for AHEAD steps early, as it comes from the second-level cache.
+Neighbours of A lie along k or along the rows, so that the distance between them is a number in the code: with any
+distances, each row would take an addition of addresses for every k.
 
 The tile is written in LLVM's language: no loop of Python's that Numba compiles is sure to stay in registers.
 
@@ -26,8 +27,8 @@ from numba.np.arrayobj import make_array
 
 from tinygrad_cnn.kernels.jit.vectors import HOST
 
-AHEAD = 8  # steps of k
 ALIGNED = 4  # bytes: a vector may start at any element
+UNROLLED = 4  # steps of k, written out one after the other, of the tallest tiles
 VECTORS = 2  # of C in a row of a wide tile
 
 DOTS = (4, 5) if HOST.count == 32 else (3, 3)  # rows and columns of a tile whose vectors run along the sums
@@ -46,28 +47,31 @@ class _Matrix(NamedTuple):
     jump: Any = None
 
 
-def strip(vectors: int) -> Any:
+def strip(vectors: int, along: str) -> Any:
     """The product with a strip of B, of that many vectors, as a function for compiled code.
 
-    strip(rows, a, a_row, a_step, a_jump, b, b_step, b_jump, jumps, depth, start, start_row, c, c_row, columns, relu):
-    k counts `depth` steps, m `jumps` of them: A[i, (m, k)] lies at a[i a_row + m a_jump + k a_step], the vectors of
-    B[m, k] at b[m b_jump + k b_step]. The sums begin with what lies at start[i start_row + j], a bias, zeros, or C
-    itself; c[i c_row + j] gets them, for j < columns; with `relu` no negative ones.
+    along: where the neighbours of a number of A lie, in memory: along the "depth", or along the "rows".
+
+    strip(rows, a, apart, a_jump, b, b_step, b_jump, jumps, depth, start, start_row, c, c_row, columns, relu):
+    k counts `depth` steps, m `jumps` of them: A[i, (m, k)] lies at a[i apart + m a_jump + k] or at
+    a[i + m a_jump + k apart], the vectors of B[m, k] at b[m b_jump + k b_step]. The sums begin with what lies at
+    start[i start_row + j], a bias or zeros; where that is C, a sum of many by itself, it is added in the end. They go
+    to c[i c_row + j], for j < columns; with `relu` no negative ones.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        rows, a, a_row, a_step, a_jump, b, b_step, b_jump, jumps, depth, start, start_row, c, c_row, columns, relu = (
-            arguments
-        )
+        rows, a, apart, a_jump, b, b_step, b_jump, jumps, depth, start, start_row, c, c_row, columns, relu = arguments
+        a_row, a_step = (apart, _I64(1)) if along == "depth" else (_I64(1), apart)
         vector = _vector(context, signature.args[1].dtype)
         masks = [_first_lanes(builder, builder.sub(columns, _I64(j * vector.count)), vector) for j in range(vectors)]
         least = builder.select(builder.trunc(relu, _I1), vector.element(0), vector.element(float("-inf")))
         least = _spread(builder, least, vector)
+        adds = builder.icmp_unsigned("==", start, c)
         i = cgutils.alloca_once_value(builder, _I64(0))
         for height in ROWS:
             with _while_fits(builder, i, height, rows) as row:
                 _tile(
-                    builder, vector, height, masks, least, jumps, depth,
+                    builder, vector, height, masks, least, adds, jumps, depth,
                     _Matrix(_at(builder, a, builder.mul(row, a_row)), a_row, a_step, a_jump),
                     _Matrix(b, None, b_step, b_jump),
                     _Matrix(_at(builder, start, builder.mul(row, start_row)), start_row),
@@ -77,56 +81,48 @@ def strip(vectors: int) -> Any:
 
     @intrinsic
     def function(
-        typing,
-        rows,
-        a,
-        a_row,
-        a_step,
-        a_jump,
-        b,
-        b_step,
-        b_jump,
-        jumps,
-        depth,
-        start,
-        start_row,
-        c,
-        c_row,
-        columns,
-        relu,
+        typing, rows, a, apart, a_jump, b, b_step, b_jump, jumps, depth, start, start_row, c, c_row, columns, relu
     ):
         n = types.intp
-        return types.void(n, a, n, n, n, b, n, n, n, n, start, n, c, n, n, n), generate
+        return types.void(n, a, n, n, b, n, n, n, n, start, n, c, n, n, n), generate
 
     return function
 
 
 def _tile(
-    builder: ir.IRBuilder, vector: ir.VectorType, rows: int, masks: list[Any], least: Any, jumps: Any, depth: Any,
-    a: _Matrix, b: _Matrix, start: _Matrix, c: _Matrix,
+    builder: ir.IRBuilder, vector: ir.VectorType, rows: int, masks: list[Any], least: Any, adds: Any, jumps: Any,
+    depth: Any, a: _Matrix, b: _Matrix, start: _Matrix, c: _Matrix,
 ) -> None:  # fmt: skip
     """`rows` rows of C, in registers from the first product to the last."""
     fma = _function(builder, f"llvm.fma.{_suffix(vector)}", vector, [vector] * 3)
     tile = [(i, j) for i in range(rows) for j in range(len(masks))]
-    sums = {}
-    for i, j in tile:
-        place = _at(builder, start.place, builder.mul(start.row, _I64(i)), j * vector.count)
-        sums[i, j] = cgutils.alloca_once(builder, vector)
-        builder.store(_masked_load(builder, place, masks[j], vector), sums[i, j])
+    sums = {at: cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for at in tile}
+
+    def add_start() -> None:
+        for i, j in tile:
+            place = _at(builder, start.place, builder.mul(start.row, _I64(i)), j * vector.count)
+            begun = _masked_load(builder, place, masks[j], vector)
+            builder.store(builder.fadd(builder.load(sums[i, j]), begun), sums[i, j])
+
+    def step(of_a: Any, of_b: Any, k: Any) -> None:
+        row = _at(builder, of_b, builder.mul(k, b.step))
+        numbers = [_load(builder, _at(builder, row, j * vector.count), vector) for j in range(len(masks))]
+        column = _at(builder, of_a, builder.mul(k, a.step))
+        for i in range(rows):
+            number = builder.load(_at(builder, column, builder.mul(a.row, _I64(i))))
+            spread = _spread(builder, number, vector)
+            for j in range(len(masks)):
+                total = builder.call(fma, [spread, numbers[j], builder.load(sums[i, j])])
+                builder.store(total, sums[i, j])
+
+    with builder.if_then(builder.not_(adds)):
+        add_start()
     with cgutils.for_range(builder, jumps) as jump:
-        of_a = _at(builder, a.place, builder.mul(jump.index, a.jump))
-        of_b = _at(builder, b.place, builder.mul(jump.index, b.jump))
-        with cgutils.for_range(builder, depth) as loop:
-            row = _at(builder, of_b, builder.mul(loop.index, b.step))
-            _prefetch(builder, _at(builder, row, builder.mul(b.step, _I64(AHEAD))), len(masks), vector)
-            numbers = [_load(builder, _at(builder, row, j * vector.count), vector) for j in range(len(masks))]
-            column = _at(builder, of_a, builder.mul(loop.index, a.step))
-            for i in range(rows):
-                number = builder.load(_at(builder, column, builder.mul(a.row, _I64(i))))
-                spread = _spread(builder, number, vector)
-                for j in range(len(masks)):
-                    total = builder.call(fma, [spread, numbers[j], builder.load(sums[i, j])])
-                    builder.store(total, sums[i, j])
+        of_a, of_b = (_at(builder, matrix.place, builder.mul(jump.index, matrix.jump)) for matrix in (a, b))
+        for k in _each(builder, depth, UNROLLED if rows == ROWS[0] else 1):
+            step(of_a, of_b, k)
+    with builder.if_then(adds):
+        add_start()
     for i, j in tile:
         total = builder.load(sums[i, j])
         total = builder.select(builder.fcmp_ordered("<", total, least), least, total)  # NaN stays
@@ -264,9 +260,7 @@ def dots(typing, rows, columns, a, a_row, a_jump, b, b_column, b_jump, jumps, le
             for i in range(height)
             for j in range(width)
         }
-        sums = {at: cgutils.alloca_once(builder, vector) for at in places}
-        for at, place in places.items():
-            builder.store(_load(builder, place, vector), sums[at])
+        sums = {at: cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for at in places}
         with cgutils.for_range(builder, jumps) as jump:
             in_a, in_b = builder.mul(jump.index, a_jump), builder.mul(jump.index, b_jump)
             with cgutils.for_range_slice(builder, _I64(0), length, lanes, inc=True) as (first, _):
@@ -276,8 +270,11 @@ def dots(typing, rows, columns, a, a_row, a_jump, b, b_column, b_jump, jumps, le
                 lines_b = [_masked_load(builder, _at(builder, place, at_b), mask, vector) for place in of_b]
                 for (i, j), total in sums.items():
                     builder.store(builder.call(fma, [lines_a[i], lines_b[j], builder.load(total)]), total)
-        for at, place in places.items():
-            _store(builder, builder.load(sums[at]), place)
+        totals = {
+            at: builder.fadd(builder.load(sums[at]), _load(builder, place, vector)) for at, place in places.items()
+        }
+        for at, place in places.items():  # once all are read, as some are the same
+            _store(builder, totals[at], place)
         return context.get_dummy_value()
 
     n = types.intp
@@ -336,6 +333,29 @@ def _while_fits(builder: ir.IRBuilder, counter: Any, step: int, end: Any) -> Ite
     builder.position_at_end(after)
 
 
+def _each(builder: ir.IRBuilder, count: Any, written: int) -> Iterator[Any]:
+    """Write a loop over 0 <= k < count whose body, what is done between two values of k, is written so many times.
+
+    Each time ends with the question whether it was the last: where bodies followed each other without a branch between
+    them, LLVM would load the numbers of all of them first, and run out of registers.
+    """
+    bodies = [builder.append_basic_block("body") for _ in range(written)]
+    after = builder.append_basic_block("after")
+    before = builder.block
+    builder.cbranch(builder.icmp_signed("<", _I64(0), count), bodies[0], after)
+    builder.position_at_end(bodies[0])
+    first = builder.phi(_I64)
+    first.add_incoming(_I64(0), before)
+    for number, following in enumerate((*bodies[1:], bodies[0]), 1):
+        yield builder.add(first, _I64(number - 1))
+        k = builder.add(first, _I64(number))
+        if following is bodies[0]:
+            first.add_incoming(k, builder.block)
+        builder.cbranch(builder.icmp_signed("<", k, count), following, after)
+        builder.position_at_end(following)
+    builder.position_at_end(after)
+
+
 def _spread(builder: ir.IRBuilder, number: Any, vector: ir.VectorType) -> Any:
     """The number in every lane."""
     undefined = ir.Constant(vector, ir.Undefined)
@@ -362,11 +382,3 @@ def _masked_store(builder: ir.IRBuilder, values: Any, place: Any, mask: Any) -> 
     arguments = [values, place, _I32(ALIGNED), mask]
     name = f"llvm.masked.store.{_suffix(values.type)}.p0"
     builder.call(_function(builder, name, ir.VoidType(), [argument.type for argument in arguments]), arguments)
-
-
-def _prefetch(builder: ir.IRBuilder, place: Any, vectors: int, vector: ir.VectorType) -> None:
-    pointer = _I8.as_pointer()
-    prefetch = _function(builder, "llvm.prefetch.p0", ir.VoidType(), [pointer, _I32, _I32, _I32])
-    for j in range(vectors):
-        line = builder.bitcast(_at(builder, place, _I64(j * vector.count)), pointer)
-        builder.call(prefetch, [line, _I32(0), _I32(3), _I32(1)])  # for reading, to keep, as data

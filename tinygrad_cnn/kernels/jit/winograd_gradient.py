@@ -17,7 +17,7 @@ from tinygrad_cnn.kernels.jit import winograd_transforms as transforms
 from tinygrad_cnn.kernels.jit.compilation import inlined
 from tinygrad_cnn.kernels.jit.layouts import channels_last
 from tinygrad_cnn.kernels.jit.microkernel import ROWS, VECTORS, add_run, moved, pointer
-from tinygrad_cnn.kernels.jit.products import product
+from tinygrad_cnn.kernels.jit.products import product_by_rows
 from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.jit.winograd_tiles import (
@@ -84,8 +84,8 @@ def _sum_tiles(x, g, v, m, sums, zeros, tiling, part, start, stop):
         for e in range(PLANES):
             total = plane(sums, target, e)
             so_far, so_far_row = (total, m_row) if in_a_row else (nothing, 0)
-            product(
-                C, O, LANES, plane(v, part, e), 1, v_row, 0, plane(m, part, e), m_row, 0, WIDE, 1, count,
+            product_by_rows(
+                C, O, LANES, plane(v, part, e), v_row, 0, plane(m, part, e), m_row, 0, WIDE, 1, count,
                 so_far, so_far_row, total, m_row, 0,
             )  # fmt: skip
         in_a_row += count

@@ -26,39 +26,54 @@ Formula = Callable[..., Row]
 
 # ---- the formulas, along one axis ------------------------------------------------------------------------------------
 
+NEAR, FAR = 5 / 8, 3 / 2  # the points are 0, NEAR, -NEAR, FAR, -FAR and infinity
+_N2, _F2 = NEAR**2, FAR**2
+_AT_ZERO, _AT_NEAR, _AT_FAR = 1 / (_N2 * _F2), 1 / (2 * _N2 * (_N2 - _F2)), 1 / (2 * _F2 * (_F2 - _N2))
+
 
 def data(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Row:
     """B' d: 6 inputs -> 6."""
-    even, odd = d4 - 4.0 * d2, d3 - 4.0 * d1
-    even2, odd2 = d4 - d2, 2.0 * (d3 - d1)
-    return [4.0 * d0 - 5.0 * d2 + d4, even + odd, even - odd, even2 + odd2, even2 - odd2, 4.0 * d1 - 5.0 * d3 + d5]
+    even, odd = d4 - _F2 * d2, d3 - _F2 * d1
+    even2, odd2 = d4 - _N2 * d2, d3 - _N2 * d1
+    return [
+        d4 - (_N2 + _F2) * d2 + (_N2 * _F2) * d0,
+        *(even + NEAR * odd, even - NEAR * odd),
+        *(even2 + FAR * odd2, even2 - FAR * odd2),
+        d5 - (_N2 + _F2) * d3 + (_N2 * _F2) * d1,
+    ]
 
 
 def kernel(w0: Any, w1: Any, w2: Any) -> Row:
     """G w: 3 weights -> 6."""
-    even, odd = (-1 / 6) * (w0 + w2), (1 / 6) * w1
-    even2, odd2 = (1 / 24) * w0 + (1 / 6) * w2, (1 / 12) * w1
-    return [0.25 * w0, even - odd, even + odd, even2 + odd2, even2 - odd2, w2]
+    even, even2 = _AT_NEAR * (w0 + _N2 * w2), _AT_FAR * (w0 + _F2 * w2)
+    near, far = _AT_NEAR * NEAR, _AT_FAR * FAR
+    return [_AT_ZERO * w0, even + near * w1, even - near * w1, even2 + far * w1, even2 - far * w1, w2]
 
 
 def outputs(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> Row:
     """A' m: 6 products -> 4 outputs."""
     even, odd = m1 + m2, m1 - m2
     even2, odd2 = m3 + m4, m3 - m4
-    return [m0 + even + even2, odd + 2.0 * odd2, even + 4.0 * even2, odd + 8.0 * odd2 + m5]
+    return [
+        m0 + even + even2,
+        NEAR * odd + FAR * odd2,
+        _N2 * even + _F2 * even2,
+        m5 + NEAR**3 * odd + FAR**3 * odd2,
+    ]
 
 
 def outputs_grad(g0: Any, g1: Any, g2: Any, g3: Any) -> Row:
     """A g, the adjoint of `outputs`: 4 -> 6."""
-    even, odd = g0 + g2, g1 + g3
-    even2, odd2 = g0 + 4.0 * g2, 2.0 * g1 + 8.0 * g3
-    return [g0, even + odd, even - odd, even2 + odd2, even2 - odd2, g3]
+    even, odd = g0 + _N2 * g2, g1 + _N2 * g3
+    even2, odd2 = g0 + _F2 * g2, g1 + _F2 * g3
+    return [g0, even + NEAR * odd, even - NEAR * odd, even2 + FAR * odd2, even2 - FAR * odd2, g3]
 
 
 def kernel_grad(u0: Any, u1: Any, u2: Any, u3: Any, u4: Any, u5: Any) -> Row:
     """G' u, the adjoint of `kernel`: 6 -> 3."""
-    even, even2 = (1 / 6) * (u1 + u2), (1 / 6) * (u3 + u4)
-    return [0.25 * u0 - even + 0.25 * even2, (1 / 6) * (u2 - u1) + (1 / 12) * (u3 - u4), even2 - even + u5]
+    even, odd = _AT_NEAR * (u1 + u2), _AT_NEAR * (u1 - u2)
+    even2, odd2 = _AT_FAR * (u3 + u4), _AT_FAR * (u3 - u4)
+    return [even + even2 + _AT_ZERO * u0, NEAR * odd + FAR * odd2, u5 + _N2 * even + _F2 * even2]
 
 
 def both_axes(formula: Formula, grid: Grid) -> Grid:
@@ -73,7 +88,6 @@ _I8, _I32, _I64 = (ir.IntType(bits) for bits in (8, 32, 64))
 _FLOATS, _BYTES = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(_I8, LANES)
 _PLACE = types.CPointer(types.float32)
 _TABLE = types.CPointer(types.intp)
-_FLAGS = ("contract", "reassoc")
 
 
 class _Vector:
@@ -83,14 +97,23 @@ class _Vector:
         self.builder, self.value = builder, value
 
     def __add__(self, other: _Vector) -> _Vector:
-        return _Vector(self.builder, self.builder.fadd(self.value, other.value, _FLAGS))
+        if isinstance(other, _Scaled):
+            return self._plus(other.factor, other.vector)
+        return _Vector(self.builder, self.builder.fadd(self.value, other.value))
 
     def __sub__(self, other: _Vector) -> _Vector:
-        return _Vector(self.builder, self.builder.fsub(self.value, other.value, _FLAGS))
+        if isinstance(other, _Scaled):
+            return self._plus(-other.factor, other.vector)
+        return _Vector(self.builder, self.builder.fsub(self.value, other.value))
 
     def __rmul__(self, factor: float) -> _Vector:
-        constant = ir.Constant(_FLOATS, [factor] * LANES)
-        return _Vector(self.builder, self.builder.fmul(constant, self.value, _FLAGS))
+        return _Scaled(self.builder, factor, self)
+
+    def _plus(self, factor: float, vector: _Vector) -> _Vector:
+        """One instruction, where LLVM would compute a product that is used twice by itself."""
+        signature = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
+        fma = cgutils.get_or_insert_function(self.builder.module, signature, f"llvm.fma.v{LANES}f32")
+        return _Vector(self.builder, self.builder.call(fma, [_constant(factor), vector.value, self.value]))
 
     def at_least(self, floor: Any) -> _Vector:
         """The floor where this is lower; NaN stays NaN."""
@@ -101,6 +124,21 @@ class _Vector:
         """A mask of where this is larger, or NaN."""
         larger = self.builder.fcmp_ordered(">", self.value, best.value)
         return self.builder.or_(larger, self.builder.fcmp_unordered("uno", self.value, self.value))
+
+
+class _Scaled(_Vector):
+    """A factor times a vector, which is multiplied when it is asked for, or while it is added."""
+
+    def __init__(self, builder: ir.IRBuilder, factor: float, vector: _Vector) -> None:
+        self.builder, self.factor, self.vector = builder, factor, vector
+
+    @property
+    def value(self) -> Any:
+        return self.builder.fmul(_constant(self.factor), self.vector.value)
+
+
+def _constant(number: float) -> Any:
+    return ir.Constant(_FLOATS, [number] * LANES)
 
 
 def transform(formula: Formula, size: int) -> Any:
