@@ -92,7 +92,7 @@ def _forward(
 
 def _in_place(f: Frame, outputs: int, packed: Array) -> bool:
     """Whether windows are not copied: their rows are neighbours, and rows of outputs are whole tiles, or few lanes."""
-    whole_tiles = f.OW >= ROWS[0] and f.OW % ROWS[1] == 0 and packed.nbytes <= WEIGHTS
+    whole_tiles = ROWS[0] <= f.OW and f.OW % ROWS[1] == 0 and packed.nbytes <= WEIGHTS
     return f.DW == 1 and f.groups == 1 and (outputs <= IN_PLACE or whole_tiles)
 
 

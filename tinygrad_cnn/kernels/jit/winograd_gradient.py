@@ -71,6 +71,10 @@ def _sum_tiles(x, g, v, m, sums, zeros, tiling, part, start, stop):
     C, O = x.shape[3], g.shape[3]
     block, v_row, m_row = v.shape[2] - 1, v.shape[3], m.shape[3]
     nothing = pointer(zeros, 0)
+    of_m = plane(m, part, 0)
+    for line in range(PLANES * (block + 1)):  # whole vectors are read: numbers of no channel must not be denormal ones
+        for o in range(O, m_row):
+            of_m[line * m_row + o] = 0
     last = min(stop * UNIT, tiling.tiles)
     target, in_a_row = 2 * part, 0  # the first ones in a row are the total, too
     for first in range(start * UNIT, last, block):
