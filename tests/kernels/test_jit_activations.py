@@ -1,4 +1,4 @@
-"""The compiled activations, and sums over channels, against NumPy's."""
+"""The compiled activations, arithmetic, and sums over images, against NumPy's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest.importorskip("numba")
 
 from tinygrad_cnn.kernels import jit, set_num_threads
 from tinygrad_cnn.kernels import numpy as reference
-from tinygrad_cnn.kernels.jit import activations, channels
+from tinygrad_cnn.kernels.jit import activations, channels, elementwise
 from tinygrad_cnn.kernels.settings import SETTINGS
 
 Array = NDArray[Any]
@@ -35,7 +35,8 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even for arrays as small as these, which are compiled code's too."""
     monkeypatch.setattr(SETTINGS, "threads", SETTINGS.threads)
     monkeypatch.setattr(activations, "FEW", 0)
-    for module in (activations, channels):
+    monkeypatch.setattr(channels, "FEW", 0)
+    for module in (elementwise, channels):
         monkeypatch.setattr(module, "GRAIN", 8)
     set_num_threads(2)
 
@@ -128,7 +129,59 @@ def test_float64_is_left_to_numpy_and_float32_keeps_its_layout(name: str) -> Non
     assert (y.strides, gx.strides) == (array.strides, array.strides)
 
 
-# ---- sums over channels
+# ---- arithmetic
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.subtract, np.multiply, np.divide, np.maximum])
+@given(
+    pairs(values=[-1.5, 0.0, 3.0, np.nan, np.inf]),
+    st.booleans(),
+    st.sampled_from(["alike", "as they are", "one row", "dtypes"]),
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_arithmetic(ufunc: np.ufunc, drawn: tuple[Array, Array], writeable: bool, relation: str) -> None:
+    a, b = drawn
+    if relation == "alike":
+        b = np.full_like(a, 3)
+    elif relation == "one row":
+        b = b[:1]
+    elif relation == "dtypes":
+        b = b.astype(np.float64)
+    a, b = (np.copy(array, order="K") if writeable else array for array in (a, b))
+    if relation == "one row" and len(a) == 0:
+        return
+    result = jit.combine(ufunc, a, b)
+    assert_array_equal(result, ufunc(a, b))
+    assert (result.dtype, result.shape) == (ufunc(a, b).dtype, a.shape)
+    assert not np.shares_memory(result, a)
+
+
+def test_arithmetic_keeps_the_layout_and_takes_memory_of_the_pool() -> None:
+    images = LAYOUTS[1](np.ones((8, 16, 32, 32), np.float32))
+    for a in (images, np.ones((400, 300), np.float32)):
+        result = jit.combine(np.add, a, a)
+        assert result.strides == a.strides
+        at = result.ctypes.data
+        del result
+        assert jit.combine(np.multiply, a, a).ctypes.data == at
+
+
+# ---- sums over channels, and over pixels
+
+
+@given(pairs(values=[float(n) for n in range(-8, 9)]))
+def test_pixel_sums(drawn: tuple[Array, Array]) -> None:
+    x, _ = drawn
+    if x.ndim != 4:
+        return
+    sums = jit.pixel_sums(x)
+    assert_array_equal(sums, reference.pixel_sums(x))
+    assert sums.dtype == x.dtype
+
+
+def test_long_pixel_sums_keep_their_digits() -> None:
+    x = np.random.default_rng(0).random((2, 400, 300, 3), np.float32).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(jit.pixel_sums(x), x.sum((2, 3), np.float64), rtol=1e-6)
 
 
 @given(pairs(values=[float(n) for n in range(-8, 9)]))

@@ -19,27 +19,29 @@ from tinygrad_cnn.core.tensors import Tensor
 from tinygrad_cnn.errors import ArgumentError, DTypeError
 from tinygrad_cnn.ops.functions import _log
 
+MANY = 1 << 15  # numbers, from which on a kernel is asked, which has memory at hand for the result
+
 # ---- the four operations
 
 
 @primitive(elementwise=True)
 def _add(a, b):
-    return np.add(a, b)
+    return _combined(np.add, a, b)
 
 
 @primitive(elementwise=True)
 def _sub(a, b):
-    return np.subtract(a, b)
+    return _combined(np.subtract, a, b)
 
 
 @primitive(elementwise=True)
 def _mul(a, b):
-    return np.multiply(a, b)
+    return _combined(np.multiply, a, b)
 
 
 @primitive(elementwise=True)
 def _div(a, b):
-    return np.divide(a, b)
+    return _combined(np.divide, a, b)
 
 
 @primitive
@@ -52,6 +54,12 @@ _sub.defvjp(a=lambda g: g, b=lambda g: -g)
 _mul.defvjp(a=lambda g, b: g * b, b=lambda g, a: g * a)
 _div.defvjp(a=lambda g, b: g / b, b=lambda g, b, y: -(g * y) / b)  # d(a/b)/db = -a/b^2 = -y/b
 _neg.defvjp(x=lambda g: -g)
+
+
+def _combined(ufunc, a, b):
+    if type(a) is np.ndarray is type(b) and a.size >= MANY:
+        return kernels.combine(ufunc, a, b)
+    return ufunc(a, b)
 
 
 def add(input: Any, other: Any) -> Tensor:

@@ -20,16 +20,23 @@ from tinygrad_cnn.ops.shapes import _broadcast_to, _reshape, dim_of, refuse_inte
 # Inside, `dims` is always a tuple of dimensions counted from the front.
 
 
-@primitive
-def _sum(x, dims, keepdim):
-    if dims == (0, 2, 3) and x.ndim == 4 and not keepdim and x.dtype.kind == "f":
-        return kernels.channel_sums(x)
+def _total(x, dims, keepdim):
+    if x.ndim == 4 and not keepdim and x.dtype.kind == "f":
+        if dims == (0, 2, 3):
+            return kernels.channel_sums(x)
+        if dims == (2, 3):
+            return kernels.pixel_sums(x)
     return np.sum(x, axis=dims, keepdims=keepdim, dtype=np.int64 if x.dtype.kind == "u" else None)
 
 
 @primitive
+def _sum(x, dims, keepdim):
+    return _total(x, dims, keepdim)
+
+
+@primitive
 def _mean(x, dims, keepdim):
-    return np.sum(x, axis=dims, keepdims=keepdim) / count(x.shape, dims)
+    return _total(x, dims, keepdim) / count(x.shape, dims)
 
 
 @primitive

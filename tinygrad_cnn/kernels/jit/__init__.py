@@ -23,7 +23,8 @@ from tinygrad_cnn.kernels.jit.activations import (
     tanh_grad,
 )
 from tinygrad_cnn.kernels.jit.affine import linear, linear_grads
-from tinygrad_cnn.kernels.jit.channels import channel_sums
+from tinygrad_cnn.kernels.jit.arithmetic import combine
+from tinygrad_cnn.kernels.jit.channels import channel_sums, pixel_sums
 from tinygrad_cnn.kernels.jit.classification import cross_entropy, cross_entropy_grad
 from tinygrad_cnn.kernels.jit.convolution import (
     conv2d,
@@ -55,6 +56,7 @@ __all__ = [
     "avg_pool2d",
     "avg_pool2d_input_grad",
     "channel_sums",
+    "combine",
     "conv2d",
     "conv2d_input_grad",
     "conv2d_relu",
@@ -82,6 +84,7 @@ __all__ = [
     "normalise_grads",
     "normalise_relu",
     "normalise_relu_grads",
+    "pixel_sums",
     "relu",
     "relu_grad",
     "relu_max_pool2d",

@@ -14,21 +14,18 @@ from numpy.typing import NDArray
 
 from tinygrad_cnn.kernels import numpy as reference
 from tinygrad_cnn.kernels.jit.compilation import inlined
+from tinygrad_cnn.kernels.jit.elementwise import in_one_pass
 from tinygrad_cnn.kernels.jit.exponentials import exp, expm1
 from tinygrad_cnn.kernels.jit.lanes import fma, load, select, some, spread, store, width
-from tinygrad_cnn.kernels.jit.layouts import FLOATS, channels_last, contiguous
+from tinygrad_cnn.kernels.jit.layouts import FLOATS
 from tinygrad_cnn.kernels.jit.microkernel import pointer
 from tinygrad_cnn.kernels.jit.sharing import shared
-from tinygrad_cnn.kernels.jit.threads import run
-from tinygrad_cnn.kernels.memory import empty
 from tinygrad_cnn.kernels.numpy.activations import CUBE, SLOPE
 from tinygrad_cnn.kernels.numpy.normal_distribution import MIDDLE
 
 FEW = 2048  # elements, up to which NumPy takes less time than the call of a compiled function
-GRAIN = 1 << 18  # elements read or written that are worth a thread of its own
 
 Array = NDArray[Any]
-Reorder = Callable[[Array], Array]
 
 ROOT = np.float32(math.sqrt(0.5))
 DENSITY = np.float32(1 / math.sqrt(2 * math.pi))  # of the normal distribution at 0
@@ -41,21 +38,21 @@ def relu(x: Array) -> Array:
     """As in `kernels.numpy`."""
     if x.size <= 8 * FEW or x.dtype not in FLOATS:  # NumPy's is one pass too
         return reference.relu(x)
-    return _in_one_pass(_relu, (x,))
+    return in_one_pass(_relu, (x,))
 
 
 def relu_grad(g: Array, y: Array) -> Array:
     """As in `kernels.numpy`."""
     if g.size <= FEW or g.dtype not in FLOATS:
         return reference.relu_grad(g, y)
-    return _in_one_pass(_relu_grad, (y, g))
+    return in_one_pass(_relu_grad, (y, g))
 
 
 def _function(name: str, number: int) -> Callable[..., Array]:
     def function(x: Array, *option: float) -> Array:
         if x.size <= FEW or x.dtype != np.float32:
             return getattr(reference, name)(x, *option)
-        return _in_one_pass(_map, (x,), number, *map(float, option or (0.0,)))
+        return in_one_pass(_map, (x,), number, *map(float, option or (0.0,)))
 
     function.__doc__ = "As in `kernels.numpy`."
     return function
@@ -65,7 +62,7 @@ def _gradient(name: str, number: int) -> Callable[..., Array]:
     def gradient(g: Array, known: Array, *option: float) -> Array:
         if g.size <= FEW or g.dtype != np.float32:
             return getattr(reference, name)(g, known, *option)
-        return _in_one_pass(_map_grad, (known, g), number, *map(float, option or (0.0,)))
+        return in_one_pass(_map_grad, (known, g), number, *map(float, option or (0.0,)))
 
     gradient.__doc__ = "As in `kernels.numpy`."
     return gradient
@@ -79,31 +76,6 @@ gelu_tanh, gelu_tanh_grad = _function("gelu_tanh", GELU_TANH), _gradient("gelu_t
 elu, elu_grad = _function("elu", ELU), _gradient("elu_grad", ELU)
 leaky_relu, leaky_relu_grad = _function("leaky_relu", LEAKY_RELU), _gradient("leaky_relu_grad", LEAKY_RELU)
 hardswish, hardswish_grad = _function("hardswish", HARDSWISH), _gradient("hardswish_grad", HARDSWISH)
-
-
-def _in_one_pass(function: Callable[..., None], arrays: tuple[Array, ...], *options: Any) -> Array:
-    """A new array, laid out as the first, from arrays of one shape."""
-    in_order, back = _order(arrays[0])
-    seen = [in_order(array) for array in arrays]
-    result = empty(seen[0].shape, seen[0].dtype)
-    arguments = *(array.reshape(-1) for array in seen), result.reshape(-1), *options
-    run(function, arguments, result.size, GRAIN // len(arguments))
-    return back(result)
-
-
-def _order(x: Array) -> tuple[Reorder, Reorder]:
-    """How arrays of x's shape come into the order in which x lies in memory, or nearly so, and back."""
-    if x.ndim == 4 and not x.flags.c_contiguous:
-        return channels_last, _channels_first
-    return contiguous, _as_it_is
-
-
-def _channels_first(images: Array) -> Array:
-    return images.transpose(0, 3, 1, 2)
-
-
-def _as_it_is(a: Array) -> Array:
-    return a
 
 
 @shared

@@ -1,4 +1,4 @@
-"""Sums over everything but the channels."""
+"""Sums over everything but the channels, and over pixels alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tinygrad_cnn.kernels.jit.sharing import shared
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.memory import empty
 
+FEW = 2048  # elements, up to which NumPy takes less time than the call of a compiled function
 GRAIN = 1 << 16  # elements worth a thread of its own
 BLOCK = 1 << 12  # elements summed before the sum is added to the others: they stay in the first-level cache
 
@@ -32,11 +33,34 @@ def channel_sums(g: NDArray[Any]) -> NDArray[Any]:
     return total
 
 
+def pixel_sums(x: NDArray[Any]) -> NDArray[Any]:
+    """As in `kernels.numpy`."""
+    if x.dtype not in FLOATS or x.size <= FEW or x.flags.c_contiguous:  # NumPy's way where pixels are neighbours
+        return reference.pixel_sums(x)
+    N, C, H, W = x.shape
+    sums = empty((N, C), x.dtype)
+    run(_sum_images, (channels_last(x).reshape(N, H * W, C), sums), N, 1 + GRAIN // (C * H * W))
+    return sums
+
+
 @shared
 def _sum_rows(rows, sums, part, start, stop):
     """sums[part] = the sum of the rows from `start` to `stop`."""
     C = rows.shape[1]
-    x, total = pointer(rows, 0), pointer(sums, part * C)
+    _sum_lines(pointer(rows, 0), start, stop, C, pointer(sums, part * C))
+
+
+@shared
+def _sum_images(images, sums, part, start, stop):
+    """images (N, P, C) -> sums (N, C)."""
+    _, P, C = images.shape
+    for n in range(start, stop):
+        _sum_lines(pointer(images, n * P * C), 0, P, C, pointer(sums, n * C))
+
+
+@inlined
+def _sum_lines(x, start, stop, C, total):
+    """total (C,) = the sum of the lines of C numbers from `start` to `stop`."""
     block = 8 + BLOCK // C
     for first in range(start, stop, block):
         last = min(first + block, stop)

@@ -58,6 +58,7 @@ def _convolutions(dtype: DTypeLike) -> Calls:
         "conv2d_weight_grad, strided": lambda: jit.conv2d_weight_grad(x, g, strided),
         **(directions(MANY, ", by Winograd's algorithm") if dtype == np.float32 else {}),
         "channel_sums": lambda: jit.channel_sums(g),
+        "pixel_sums": lambda: jit.pixel_sums(np.ones((N, SIDE, SIDE, 2 * MANY), dtype).transpose(0, 3, 1, 2)),
     }
 
 
@@ -104,6 +105,7 @@ def _normalisations(dtype: DTypeLike) -> Calls:
 def _elementwise(dtype: DTypeLike) -> Calls:
     x, scores, labels = np.ones(LONG, dtype), np.ones((N, 3), dtype), np.zeros(N, np.int64)
     return {
+        "combine": lambda: jit.combine(np.add, x, x),
         "relu": lambda: jit.relu(x),
         "relu_grad": lambda: jit.relu_grad(x, x),
         "gelu": lambda: jit.gelu(x),

@@ -22,7 +22,8 @@ from tinygrad_cnn.kernels.numpy.activations import (
     tanh,
     tanh_grad,
 )
-from tinygrad_cnn.kernels.numpy.channels import channel_sums
+from tinygrad_cnn.kernels.numpy.arithmetic import combine
+from tinygrad_cnn.kernels.numpy.channels import channel_sums, pixel_sums
 from tinygrad_cnn.kernels.numpy.classification import cross_entropy, cross_entropy_grad
 from tinygrad_cnn.kernels.numpy.convolution import conv2d, conv2d_input_grad, conv2d_weight_grad, fold, unfold
 from tinygrad_cnn.kernels.numpy.layers import conv2d_relu, conv2d_relu_max_pool2d
@@ -55,6 +56,7 @@ __all__ = [
     "avg_pool2d",
     "avg_pool2d_input_grad",
     "channel_sums",
+    "combine",
     "conv2d",
     "conv2d_input_grad",
     "conv2d_relu",
@@ -88,6 +90,7 @@ __all__ = [
     "normalise_relu",
     "normalise_relu_grads",
     "pad_around",
+    "pixel_sums",
     "relu",
     "relu_grad",
     "relu_max_pool2d",
