@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.decorator import primitive
@@ -57,7 +58,7 @@ _neg.defvjp(x=lambda g: -g)
 
 
 def _combined(ufunc, a, b):
-    if type(a) is np.ndarray is type(b) and a.size >= MANY:
+    if type(a) is ndarray and a.size >= MANY and type(b) is ndarray:
         return kernels.combine(ufunc, a, b)
     return ufunc(a, b)
 
