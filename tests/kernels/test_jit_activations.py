@@ -156,6 +156,16 @@ def test_arithmetic(ufunc: np.ufunc, drawn: tuple[Array, Array], writeable: bool
     assert not np.shares_memory(result, a)
 
 
+@given(pairs(values=[-1.5, 0.0, 3.0, np.nan, np.inf]), st.booleans(), st.sampled_from(LAYOUTS))
+def test_adding_in_place(drawn: tuple[Array, Array], alike: bool, layout: Callable[[Array], Array]) -> None:
+    total, addend = layout(drawn[0]), drawn[1]
+    if alike:
+        addend = np.full_like(total, 3)
+    expected = total + addend
+    jit.add_to(total, addend)
+    assert_array_equal(total, expected)
+
+
 def test_arithmetic_keeps_the_layout_and_takes_memory_of_the_pool() -> None:
     images = LAYOUTS[1](np.ones((8, 16, 32, 32), np.float32))
     for a in (images, np.ones((400, 300), np.float32)):

@@ -125,7 +125,7 @@ def _leading_to(wanted: frozenset[Edge], order: list[Node]) -> dict[Node, tuple[
 def _sum(first: Any, second: Any) -> Any:
     """Of two contributions to one cotangent: in the place of the first, where nobody else can see that."""
     if isinstance(first, np.ndarray) and is_sole(first):
-        first += second
+        OPS["add_to"](first, second)
         return first
     return first + second
 

@@ -88,7 +88,7 @@ def conv2d(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> None:
-    """Fill a page: (2) of the note, its derivatives, and both as the kernels compute them."""
+    """Fill a page: the sum, its derivatives, and both as the kernels compute them."""
     case = _case(input, weight, bias, stride, padding, dilation, groups)
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     run = Measurement(

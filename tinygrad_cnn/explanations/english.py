@@ -39,7 +39,7 @@ ENGLISH = {
     # ---- conv2d
     "conv2d.forward": "$X$ is the input with its padding $P$, $F$ a filter of $H_F \\times W_F$, $b$ its bias, $S$ "
     "the stride. All indices start at 0. Each element of the output $Z$ is the sum of the products of the filter "
-    "with one window of $X$ (formula (2) of the study note):",
+    "with one window of $X$:",
     "conv2d.general": "That is one channel and one filter. With images $n$, channels $c$, filters $o$ and a dilation "
     "$D$, the sum runs over the channels that the filter reads as well:",
     "conv2d.partial": "The elements of $X$ and $F$ are independent variables: $\\frac{\\partial X_{kl}}{\\partial "
@@ -53,18 +53,17 @@ ENGLISH = {
     "adds every element of a column to the pixel that it was copied from: that is the sum over the windows. The "
     "derivative in $b$ is the sum of $G$.",
     "conv2d.example": "Input (N, C, H, W) = (<N>, <C>, <H>, <W>), <O> filter(s) of <H_F>x<W_F>; the first image, "
-    "channel and filter are shown. The size of the output is formula (1) of the note, rounded down:",
+    "channel and filter are shown. The size of the output, rounded down:",
     "conv2d.output": "$Z_{<i>,<j>}$ belongs to the window whose first pixel is $X_{<m>,<n>}$:",
     "conv2d.input": "Windows that contain $X_{<m>,<n>}$ (without padding, index (<row>, <column>) of the input): "
     "<windows>. Each gives one term:",
     "conv2d.weight": "And one element of the filter, $F_{<k>,<l>}$, a term for each window:",
-    "conv2d.notes": "The notes this follows: a study note on CNNs (formulas (1) to (4)) and an introductory article. "
-    "The first one writes $FH$ in (1) for what is $H_F$ from (2) on, and in its last step uses $(i, j)$ for the "
-    "pixel and $(k, l)$ for the window; here $(m, n)$ is always the pixel and $(i, j)$ always the window. It wants "
-    "the fraction in (1) to be whole; here it is rounded down. The second one gives a 3x2 layer 9 weights and 1 "
-    "bias, <nine> parameters: that is a 3x3 layer, and 3x2 would have <six>. It also asks for an odd width, so that "
-    "the filter has a centre; formula (2) needs none. The example has <weights> + <biases> = <total> parameters. The "
-    "sum does not turn the filter around: it is what signal processing calls a cross-correlation.",
+    "conv2d.notes": "Here $(m, n)$ is always the pixel and $(i, j)$ always the window; texts also use them the other "
+    "way round. Some want the fraction in the size of the output to be whole; here it is rounded down. One reads of "
+    "a 3x2 layer with 9 weights and 1 bias, <nine> parameters: that is a 3x3 layer, and 3x2 would have <six>. Some "
+    "ask for an odd width, so that the filter has a centre; the sum needs none. The example has <weights> + <biases> "
+    "= <total> parameters. The sum does not turn the filter around: it is what signal processing calls a "
+    "cross-correlation.",
     # ---- max_pool2d
     "max_pool2d.forward": "$R_{ij}$ is the window of $H_P \\times W_P$ pixels that starts at $(iS, jS)$ (with a "
     "dilation, of every so many pixels from there). Its maximum is $Z_{ij}$, and $(k_{ij}, l_{ij})$ the place of "
@@ -77,15 +76,14 @@ ENGLISH = {
     "window (gather). Its adjoint adds each derivative to the pixel that was picked (scatter-add):",
     "max_pool2d.output": "The window of $Z_{<i>,<j>}$, row by row:",
     "max_pool2d.input": "Windows that contain $X_{<m>,<n>}$: <windows>. It is the first maximum of: <won>.",
-    "max_pool2d.notes": "Formula (3) of the study note lets $k$ and $l$ run up to $iH_P + H$ and $jW_P + W$, and so "
-    "does its $R_{ij}$; $iH_P + H_P$ and $jW_P + W_P$ are meant. Here $H$ = <H>, $W$ = <W>, $H_P$ = <H_P>, $W_P$ = "
-    "<W_P>: as written, each window would be as large as the image. The note's windows lie side by side, $S = H_P$; "
-    "here they may overlap, hence the sum. At a tie the note's formula (4) gives the whole derivative to every "
-    "maximum. Ours gives it to the first one only, as PyTorch does, because raising all of them by $h$ raises "
-    "$Z_{ij}$ by $h$ only.",
+    "max_pool2d.notes": "Where a text lets $k$ and $l$ run up to $iH_P + H$ and $jW_P + W$, $iH_P + H_P$ and $jW_P + "
+    "W_P$ are meant. Here $H$ = <H>, $W$ = <W>, $H_P$ = <H_P>, $W_P$ = <W_P>: as written, each window would be as "
+    "large as the image. Windows often lie side by side, $S = H_P$; here they may overlap, hence the sum. At a tie "
+    "some formulas give the whole derivative to every maximum. Ours gives it to the first one only, as PyTorch does, "
+    "because raising all of them by $h$ raises $Z_{ij}$ by $h$ only.",
     "max_pool2d.tie": "In this example $R_{<i>,<j>}$ has a tie: <pixels> are all <value>, with $G_{<i>,<j>}$ = <g>. "
     "Our rule gives them <ours>, in this order. If all of them grow by $h$, $Z_{<i>,<j>}$ grows by $h$ as well and "
-    "$J$ by <slope> $h$ (finite difference). By the note's formula it would be <theirs> $h$.",
+    "$J$ by <slope> $h$ (finite difference). Given to each of them whole, it would be <theirs> $h$.",
     # ---- avg_pool2d
     "avg_pool2d.forward": "$R_{ij}$ is the window of $H_P \\times W_P$ pixels that starts at $(iS, jS)$, $Z_{ij}$ "
     "its mean. The divisor $D_{ij}$ is $H_P W_P$, unless the border is not counted or another divisor is asked for.",
@@ -95,10 +93,10 @@ ENGLISH = {
     "to all pixels of the window:",
     "avg_pool2d.output": "The window of $Z_{<i>,<j>}$ is divided by $D_{<i>,<j>}$ = <divisor>:",
     "avg_pool2d.input": "Windows that contain $X_{<m>,<n>}$: <windows>. Each gives one term:",
-    "avg_pool2d.notes": "Formula (3) of the study note sums $k$ up to $iH_P + H - 1$ and $l$ from $iW_P$ to $iW_P + "
-    "W - 1$; $iH_P + H_P - 1$, $jW_P$ and $jW_P + W_P - 1$ are meant. Here $H$ = <H>, $W$ = <W>, $H_P$ = <H_P>, "
-    "$W_P$ = <W_P>: as written, the sum would run over as many pixels as the image has. The note's windows lie side "
-    "by side, so that its derivative has one term; where windows overlap there are several.",
+    "avg_pool2d.notes": "Where a text sums $k$ up to $iH_P + H - 1$ and $l$ from $iW_P$ to $iW_P + W - 1$, $iH_P + H_P "
+    "- 1$, $jW_P$ and $jW_P + W_P - 1$ are meant. Here $H$ = <H>, $W$ = <W>, $H_P$ = <H_P>, $W_P$ = <W_P>: as "
+    "written, the sum would run over as many pixels as the image has. Windows that lie side by side leave one term "
+    "in the derivative; where windows overlap there are several.",
     # ---- linear, matmul
     "linear.forward": "$X$ has one example in each row, $W$ one output in each row, $b$ one number for each output:",
     "linear.partial": "Each product holds one element of $X$ and one of $W$; the other factor is the derivative. All "
@@ -107,8 +105,8 @@ ENGLISH = {
     "linear.arrays": "These sums are matrix products:",
     "linear.output": "Output <o> of example <n>:",
     "linear.input": "$X_{<n>,<i>}$, a term for each output; then $W_{<o>,<i>}$, a term for each example:",
-    "linear.notes": "The notes take this layer (fully connected) from multi-layer perceptrons. An input with more "
-    "than two dimensions counts all but the last as rows.",
+    "linear.notes": "This is the fully connected layer of multi-layer perceptrons. An input with more than two "
+    "dimensions counts all but the last as rows.",
     "matmul.forward": "The product of an $M \\times K$ and a $K \\times N$ matrix:",
     "matmul.partial": "Each product holds one element of $A$ and one of $B$; the other factor is the derivative. All "
     "other derivatives are 0.",

@@ -240,7 +240,7 @@ def _chosen(X: Array, frame: Window, firsts: dict[Pair, Pair]) -> Pair:
 
 
 def _show_tie(page: Page, X: Array, frame: Window, run: Measurement) -> None:
-    """What the note's formula gives a tie, what our rule gives it, and how fast J really grows."""
+    """What a tie would get if each maximum got the whole, what our rule gives it, and how fast J really grows."""
     for place in places(frame):
         pixels = _tied(X, frame, place)
         others = {p for other in places(frame) if other != place for _, p in taps(frame, other)}

@@ -51,7 +51,7 @@ def busiest_pixel(window: Window) -> Pair:
 
 
 def say_sizes(page: Page, window: Window, kind: str) -> None:
-    """The output's size by formula (1) of the note, with the numbers of this example. kind: F a filter, P a pool."""
+    """The formula of the output's size, with the numbers of this example. kind: F a filter, P a pool."""
     names = zip("HW", window.size, window.padding, window.kernel, window.stride, window.dilation, strict=True)
     for axis, size, (before, after), kernel, stride, dilation in names:
         letter = f"{axis}_{kind}"

@@ -63,6 +63,14 @@ def _combined(ufunc, a, b):
     return ufunc(a, b)
 
 
+def _add_to(total, addend):
+    """total += addend, for the sum of the cotangents that meet at one array."""
+    if total.size >= MANY:
+        kernels.add_to(total, addend)
+    else:
+        total += addend
+
+
 def add(input: Any, other: Any) -> Tensor:
     """a + b. Gradient: g to both."""
     return _add(input, other)
@@ -324,7 +332,7 @@ def ne(input: Any, other: Any) -> Tensor:
     return _ne(input, other)
 
 
-register(add=_add, sub=_sub, mul=_mul, div=_div, neg=_neg, pow=_pow, maximum=_maximum, minimum=_minimum)
+register(add=_add, add_to=_add_to, sub=_sub, mul=_mul, div=_div, neg=_neg, pow=_pow, maximum=_maximum, minimum=_minimum)
 register(clamp, where)
 register(logical_and=_and, logical_or=_or, logical_xor=_xor, logical_not=_not)
 register(lt=_lt, le=_le, gt=_gt, ge=_ge, eq=_eq, ne=_ne)

@@ -23,7 +23,7 @@ from tinygrad_cnn.kernels.jit.activations import (
     tanh_grad,
 )
 from tinygrad_cnn.kernels.jit.affine import linear, linear_grads
-from tinygrad_cnn.kernels.jit.arithmetic import combine
+from tinygrad_cnn.kernels.jit.arithmetic import add_to, combine
 from tinygrad_cnn.kernels.jit.channels import channel_sums, pixel_sums
 from tinygrad_cnn.kernels.jit.classification import cross_entropy, cross_entropy_grad
 from tinygrad_cnn.kernels.jit.convolution import (
@@ -53,6 +53,7 @@ from tinygrad_cnn.kernels.jit.updates import adam_step, momentum_step, sgd_step
 
 __all__ = [
     "adam_step",
+    "add_to",
     "avg_pool2d",
     "avg_pool2d_input_grad",
     "channel_sums",

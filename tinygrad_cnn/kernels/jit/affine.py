@@ -18,7 +18,7 @@ from tinygrad_cnn.kernels.jit.small_products import small_linear, small_linear_g
 from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.memory import empty
 
-FEW = 1 << 20  # multiply-adds up to which small_products.py or NumPy take no longer
+FEW = 1 << 18  # multiply-adds up to which small_products.py takes no longer
 GRAIN = 1 << 19  # multiply-adds worth a thread of its own
 BLOCK = 256  # rows
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.kernels.jit.elementwise import in_one_pass
+from tinygrad_cnn.kernels.jit.elementwise import GRAIN, in_one_pass
 from tinygrad_cnn.kernels.jit.lanes import load, some, store, width
 from tinygrad_cnn.kernels.jit.layouts import FLOATS
 from tinygrad_cnn.kernels.jit.microkernel import pointer
 from tinygrad_cnn.kernels.jit.sharing import shared
+from tinygrad_cnn.kernels.jit.threads import run
 
 ADD, SUBTRACT, MULTIPLY, DIVIDE = range(4)
 
@@ -26,15 +27,27 @@ Array = NDArray[Any]
 def combine(ufunc: np.ufunc, a: Array, b: Array) -> Array:
     """As in `kernels.numpy`."""
     number = NUMBERS.get(ufunc)
-    if number is None or a.dtype not in FLOATS or a.dtype != b.dtype or not _alike(a, b):
+    if number is None or not _alike(a, b):
         result: Array = ufunc(a, b)
         return result
     return in_one_pass(_combine, (a, b), number)
 
 
+def add_to(total: Array, addend: Array) -> None:
+    """As in `kernels.numpy`."""
+    if not _alike(total, addend):
+        total += addend
+        return
+    lines = [array if array.flags.c_contiguous else array.transpose(0, 2, 3, 1) for array in (total, addend)]
+    a, b = (array.reshape(-1) for array in lines)
+    run(_combine, (a, b, a, ADD), a.size, GRAIN // 3)
+
+
 def _alike(a: Array, b: Array) -> bool:
-    """Whether both are contiguous, or both channels-last, and of one shape."""
-    if a.shape != b.shape or a.strides != b.strides or not (a.flags.writeable and b.flags.writeable):
+    """Whether both are of one shape and dtype, and both contiguous or both channels-last."""
+    if a.shape != b.shape or a.strides != b.strides or a.dtype != b.dtype or a.dtype not in FLOATS:
+        return False
+    if not (a.flags.writeable and b.flags.writeable):
         return False
     return a.flags.c_contiguous or (a.ndim == 4 and a.transpose(0, 2, 3, 1).flags.c_contiguous)
 

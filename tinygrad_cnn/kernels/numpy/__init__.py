@@ -22,7 +22,7 @@ from tinygrad_cnn.kernels.numpy.activations import (
     tanh,
     tanh_grad,
 )
-from tinygrad_cnn.kernels.numpy.arithmetic import combine
+from tinygrad_cnn.kernels.numpy.arithmetic import add_to, combine
 from tinygrad_cnn.kernels.numpy.channels import channel_sums, pixel_sums
 from tinygrad_cnn.kernels.numpy.classification import cross_entropy, cross_entropy_grad
 from tinygrad_cnn.kernels.numpy.convolution import conv2d, conv2d_input_grad, conv2d_weight_grad, fold, unfold
@@ -53,6 +53,7 @@ from tinygrad_cnn.kernels.numpy.updates import adagrad_step, adam_step, momentum
 __all__ = [
     "adagrad_step",
     "adam_step",
+    "add_to",
     "avg_pool2d",
     "avg_pool2d_input_grad",
     "channel_sums",

@@ -17,3 +17,15 @@ def combine(ufunc: np.ufunc, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     """
     result: NDArray[Any] = ufunc(a, b)
     return result
+
+
+def add_to(total: NDArray[Any], addend: NDArray[Any]) -> None:
+    """total += addend, in place.
+
+    Example:
+        >>> total = np.array([1.0, 2.0])
+        >>> add_to(total, np.array([3.0]))
+        >>> total.tolist()
+        [4.0, 5.0]
+    """
+    total += addend
