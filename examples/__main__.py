@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> str | None:
     complaints = run_all(options.only, arguments, options.jobs)
 
     found = [name for name in EXPERIMENTS if (folder / PICTURES / f"{name}.json").exists()]
-    (folder / "README.md").write_text(page([Result.load(folder / PICTURES, name) for name in found]), "utf-8")
+    scripts = Path(os.path.relpath(Path(__file__).parent, folder)).as_posix()
+    results = [Result.load(folder / PICTURES, name) for name in found]
+    (folder / "README.md").write_text(page(results, "" if scripts == "." else f"{scripts}/"), "utf-8")
     print(f"written: {folder / 'README.md'}")
     return "\n".join(complaints) or None
 

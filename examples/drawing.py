@@ -52,16 +52,29 @@ def draw_spread(axes: Axes, x: ArrayLike, curves: ArrayLike, label: str, colour:
     axes.fill_between(times, lines.min(axis=0), lines.max(axis=0), color=colour, alpha=0.15, linewidth=0)
 
 
+def draw_quartiles(axes: Axes, x: ArrayLike, curves: ArrayLike, label: str, colour: str) -> None:
+    """The median of several curves, (seeds, points), and where the middle half lies: one gone astray moves neither."""
+    times, (low, middle, high) = np.asarray(x), np.quantile(np.asarray(curves), (0.25, 0.5, 0.75), axis=0)
+    axes.plot(times, middle, color=colour, label=label)
+    axes.fill_between(times, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
 def draw_bars(
     axes: Axes,
     labels: Sequence[str],
     values: Sequence[Sequence[float]],
-    lowest: float = 0.0,
     colours: Sequence[str] = COLOURS,
+    bars: bool = True,
 ) -> None:
-    """A bar for the mean of each row of values, (labels, seeds), a dot for each value; `lowest` is where bars begin."""
+    """A bar for the mean of each row of values, (labels, seeds), a dot for each value.
+
+    bars: a bar's length is its value, so its axis has to begin at 0; where that hides the differences, a line instead.
+    """
     for place, (row, colour) in enumerate(zip(values, [*colours] * len(values), strict=False)):
-        axes.bar(place, np.mean(row) - lowest, bottom=lowest, width=0.6, color=colour, alpha=0.35)
+        if bars:
+            axes.bar(place, np.mean(row), width=0.6, color=colour, alpha=0.35)
+        else:
+            axes.hlines(np.mean(row), place - 0.3, place + 0.3, color=colour, linewidth=2)
         offsets = np.linspace(-0.2, 0.2, len(row)) if len(row) > 1 else [0.0]
         axes.plot(place + np.asarray(offsets), row, linestyle="", marker="o", markersize=4, color=colour)
     axes.set_xticks(range(len(labels)), labels)

@@ -9,8 +9,8 @@ hidden layers of 100 that learn 200 points of two moons, a fifth of them with th
 
 Look for: with wrong labels, the network without dropout learns most of them by heart in the end, and its test accuracy
 falls while its training accuracy still rises. With dropout no node can rely on the others, which makes learning by
-heart slow: fewer wrong labels are known, the test accuracy stays higher; on the plane the border passes by points of
-the wrong class around which it went. With right labels there is nothing to win: the gap is the same.
+heart slow: fewer wrong labels are known, the test accuracy stays higher; on the plane the border no longer bends around
+single points of the wrong class. With right labels there is nothing to win: the gap is the same.
 
 Claim: with wrong labels, in every seed, dropout narrows the gap by at least 5 points, and leaves at least 15 points
 fewer of the wrong labels known by heart; the test accuracy is at least 2 points higher in the mean. With right labels

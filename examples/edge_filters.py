@@ -1,6 +1,6 @@
 """What does a filter find in an image?
 
-Set-up: Filters of 3x3 pixels made by hand; nothing is learnt. The note's vertical one has ones in its middle column;
+Set-up: Filters of 3x3 pixels made by hand; nothing is learnt. The vertical one has ones in its middle column;
 the L has ones in its left column and bottom row. A signed filter is the same less its mean, so that plain areas answer
 0. Each seed draws 50 images of each digit, and 50 scenes of noise with an L, a mirrored L and a block.
 
@@ -42,12 +42,12 @@ def signed(pattern: Array) -> Array:
 
 def feature_map(images: Array, pattern: Array) -> Array:
     """(N, 1, H, W) images -> (N, H, W), what the filter answers where its centre lies there; around is empty paper."""
-    return np.asarray(tg.conv2d(tg.tensor(images), tg.tensor(pattern[None, None]), padding=1).numpy()[:, 0])
+    return np.asarray(tg.conv2d(tg.tensor(images), tg.tensor(pattern[None, None]), padding=1).data[:, 0])
 
 
 def inner_products(images: Array, pattern: Array) -> tuple[Array, Array]:
     """The same map from vectors, and that of the cosines of the angle between filter and window."""
-    windows = tg.unfold(tg.tensor(images), 3, padding=1).numpy()  # (N, 9, H W): each column is a window, laid out
+    windows = tg.unfold(tg.tensor(images), 3, padding=1).data  # (N, 9, H W): each column is a window, laid out
     products = np.einsum("k,nkp->np", pattern.ravel(), windows)
     cosines = products / (np.linalg.norm(pattern) * np.linalg.norm(windows, axis=1))
     return products.reshape(images[:, 0].shape), cosines.reshape(images[:, 0].shape)

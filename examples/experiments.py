@@ -33,11 +33,11 @@ from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
 
-from tinygrad_cnn import data
+from tinygrad_cnn import data, viz
 
 T = TypeVar("T")
 
-NOTE_TRAIN, NOTE_TEST = 9_000, 1_000  # the split of MNIST's training file that the note on CNNs learns from
+TRAIN, TEST = 9_000, 1_000  # of MNIST's training file; few, so that differences show within minutes
 DPI = 150  # of pictures, 9 inches wide
 PICTURES = "pictures"  # the folder of pictures and numbers, inside --out
 
@@ -86,14 +86,15 @@ class Experiment:
         self._data_dir: Path | None = options.data_dir
         self.folder: Path = options.out / PICTURES
         self._tables: list[str] = []
+        self._has_graph = False
         self.claims: list[Claim] = []
 
     # ---- what it works on
 
     @cached_property
     def data(self) -> data.ImageData:
-        """The 8x8 digits; or, of MNIST, the 9,000 images to train on and the 1,000 to test on that the note takes."""
-        return data.mnist(self._data_dir, train=NOTE_TRAIN, test=NOTE_TEST) if self.on_mnist else data.digits()
+        """The 8x8 digits; or, of MNIST, 9,000 images to train on and 1,000 to test on, all from its training file."""
+        return data.mnist(self._data_dir, train=TRAIN, test=TEST) if self.on_mnist else data.digits()
 
     def choose(self, *, digits: T, mnist: T) -> T:
         """The setting for the data of this run."""
@@ -123,6 +124,12 @@ class Experiment:
         figure.savefig(path, dpi=DPI)
         print(f"\ndrawn: {path}")
 
+    def graph(self, graph: viz.Graph) -> None:
+        """Save a computation graph beside the picture, `pictures/NAME.svg`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        graph.save(self.folder / f"{self.name}.svg")
+        self._has_graph = True
+
     def claim(
         self,
         statement: str,
@@ -149,8 +156,8 @@ class Experiment:
     def finish(self) -> Experiment:
         """Write the numbers beside the picture, `pictures/NAME.json`, where the gallery finds them."""
         seconds = perf_counter() - self._start
-        result = Result(self.name, self.doc, self.data.name, self.seed_count, seconds, self._tables, self.claims)
-        result.save(self.folder)
+        found = self._tables, self.claims, self._has_graph
+        Result(self.name, self.doc, self.data.name, self.seed_count, seconds, *found).save(self.folder)
         return self
 
     @property
@@ -171,6 +178,7 @@ class Result:
     seconds: float
     tables: list[str]
     claims: list[Claim]
+    graph: bool = False  # whether one lies beside the picture
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

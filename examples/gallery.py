@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from examples.experiments import PICTURES, Result
 
-# In the order in which a reader meets them in the notes.
+# From learning at all over what a CNN is made of to what else can be asked of a network.
 EXPERIMENTS = (
     "mnist_cnn",
     "cnn_vs_mlp",
@@ -38,21 +38,27 @@ _HEAD = """\
 
 Each script asks one question, answers it with a table and a picture, and holds its answer against a claim: an
 inequality that fails the run where it does not hold. `python -m examples` runs them all on the 8x8 digits, with
-`--data mnist --data-dir DIR` on MNIST, and writes this page. The first two scripts to read are
-[custom_model.py](custom_model.py), a model of your own in ten lines, and [figures.py](figures.py), every figure that
-`viz` draws.
+`--data mnist --data-dir DIR` on MNIST, and writes a page like this, with what it needs, to `runs/examples/README.md`
+(`--out DIR`: elsewhere). The first two scripts to read are [custom_model.py]({scripts}custom_model.py), a model of your
+own in ten lines, and [figures.py]({scripts}figures.py), every figure that `viz` draws.
+
+What the accuracies mean: of MNIST the networks learn from 9,000 images, unless a set-up names fewer, and are tested on
+1,000 others, both from the file of 60,000 training images; the 8x8 digits are 1,437 and 360. Small networks that learn
+from so few, often for some hundred updates only, read fewer digits than MNIST allows; what counts is how they differ.
 """
 
 
-def page(results: Sequence[Result]) -> str:
-    """The gallery as Markdown."""
+def page(results: Sequence[Result], scripts: str = "") -> str:
+    """The gallery as Markdown; scripts: where the scripts lie, seen from it, ending in "/" unless it is beside them."""
     contents = "\n".join(f"- [{question(result.doc)}](#{result.name}) `{result.name}`" for result in results)
-    return "\n".join([_HEAD, contents, "", *map(entry, results)])
+    entries = [entry(result, scripts) for result in results]
+    return "\n".join([_HEAD.format(scripts=scripts), contents, "", *entries])
 
 
-def entry(result: Result) -> str:
+def entry(result: Result, scripts: str = "") -> str:
     """What the gallery says of one experiment."""
     parts = sections(result.doc)
+    seconds = round(result.seconds)
     data = " --data mnist --data-dir DIR" if result.data == "mnist" else ""
     lines = [
         f'<a id="{result.name}"></a>',
@@ -60,10 +66,11 @@ def entry(result: Result) -> str:
         f"**Set-up:** {parts['Set-up']}",
         f"**Look for:** {parts['Look for']}",
         f"![{question(result.doc)}]({PICTURES}/{result.name}.png)",
+        *([f"![The computation graph]({PICTURES}/{result.name}.svg)"] if result.graph else []),
         *result.tables,
         "\n".join(f"- {claim}" for claim in result.claims),
-        f"`python -m examples.{result.name}{data}` · [source]({result.name}.py) · {result.seeds} seeds · "
-        f"{result.seconds:.0f} seconds",
+        f"`python -m examples.{result.name}{data}` · [source]({scripts}{result.name}.py) · {result.seeds} seeds · "
+        f"{seconds} second{'s' * (seconds != 1)}",
     ]
     return "\n\n".join(lines) + "\n"
 

@@ -1,12 +1,13 @@
 """What does a network gain from a loss that also asks for small gradients in its input?
 
 Set-up: a small CNN with tanh learns the digits from the cross-entropy L alone, and another from the same start with a
-penalty: L + λ |∂L/∂x|², where x is the image. To lower the penalty, it is differentiated in the weights: the derivative
-of a derivative, which `create_graph=True` makes possible. H. Drucker and Y. LeCun (1992) called it double
-backpropagation. Before the first update, the second derivatives are held against finite differences.
+penalty: L + λ |∂L/∂x|², where x is the image and λ = 0.2 (MNIST: 0.5), both by 400 updates of Adam (rate 0.003, batches
+of 32). To lower the penalty, it is differentiated in the weights: the derivative of a derivative, which
+`create_graph=True` makes possible. H. Drucker and Y. LeCun (1992) called it double backpropagation. Before the first
+update, the second derivatives are held against finite differences.
 
 Look for: on test images the slope of the loss is much smaller, so that a step of every pixel against the network,
-x + ε sign(∂L/∂x), takes it less far; clean images are read about as well.
+x + ε sign(∂L/∂x) (kept between 0, paper, and 1, ink), takes it less far; clean images are read about as well.
 
 Claim: for each network, the slope |∂L/∂x| (root mean square over the test images) is at most 0.85 times that of the
 plain network (MNIST: 0.6); under attack with ε = 0.1 the accuracy is at least 4 points higher (MNIST: 8), and on clean
@@ -98,16 +99,16 @@ def main(argv: Sequence[str] | None = None) -> Experiment:
     figure = new_figure()
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
     draw_bars(left, list(slopes), list(slopes.values()))
-    dress(left, "", "|∂L/∂x|, root mean square", "Slope of the loss at test images")
+    dress(left, "", "|∂L/∂x|, root mean square", "slope of the loss at test images")
     for (name, lines), colour in zip(found.items(), COLOURS, strict=False):
         draw_spread(right, sizes, lines, name, colour)
-    dress(right, "ε (pixels lie between 0 and 1)", "test accuracy", "Attacked: every pixel moved by ε", percent=True)
+    dress(right, "ε", "test accuracy", "attacked: pixels moved by up to ε, but kept in [0, 1]", percent=True)
     right.legend(frameon=False, loc="lower left")
     experiment.picture(figure)
 
     gain = found["penalised"] - found["plain"]
     flatter, better = experiment.choose(digits=(0.85, 0.04), mnist=(0.6, 0.08))
-    experiment.claim("slope, of the plain network's", steep[1] / steep[0], at_most=flatter)
+    experiment.claim("slope, penalised / plain", steep[1] / steep[0], at_most=flatter)
     experiment.claim("more accurate under attack", gain[:, -1], at_least=better)
     experiment.claim("what it costs on clean images", -gain[:, 0], at_most=0.05)
     return experiment.finish()

@@ -1,18 +1,18 @@
 """How large should the initial weights of a deep network be?
 
-Set-up: ten hidden layers of 50 nodes with ReLU, biases 0, weights drawn from the normal distribution with four
-deviations: He's sqrt(2 / n) for n inputs, Xavier's sqrt(2 / (n + m)) for n inputs and m outputs, 0.01, and 0.5. Before
-training, 200 images go through each network, and the deviation of each layer's outputs is taken. Then it learns by
-plain SGD (rate 0.03, batches of 20; 600 updates on the 8x8 digits and on the spirals of the last row, 1,000 on MNIST).
+Set-up: ten hidden layers of 50 nodes with ReLU, biases 0, weights drawn from the normal distribution with four standard
+deviations s: He's sqrt(2 / n) for n inputs, Xavier's sqrt(2 / (n + m)) for n inputs and m outputs, 0.01, and 0.5. Of
+200 images each layer's outputs are taken before training. Then the network learns by plain SGD (rate 0.03, batches of
+20; 600 updates on the 8x8 digits and on the spirals of the last row, 1,000 on MNIST).
 
-Look for: weights of deviation s multiply the signal, layer by layer, by s sqrt(n / 2), as ReLU drops half of it: by 1
-with He's s, which is made for it; by 0.71 with Xavier's, 0.05 with 0.01, 2.5 with 0.5; ten layers make a power of it.
-Where the signal fades, so does the gradient, and learning begins late or never; where it grows, the first steps are so
-large that the loss overflows (no line is drawn, and the network counts as one that guesses).
+Look for: weights of standard deviation s multiply the signal, layer by layer, by s sqrt(n / 2), as ReLU drops half of
+it: by 1 with He's s, which is made for it; by 0.71 with Xavier's, 0.05 with 0.01, 2.5 with 0.5; ten layers make a power
+of it. Where the signal fades, so does the gradient, and learning begins late or never; where it grows, the first steps
+are so large that the loss overflows (no line is drawn, and the network counts as one that guesses).
 
-Claim: in every seed, from layer 1 to layer 10 the deviation changes by a factor of at most 6 with He's weights, falls
-below a fifth with Xavier's, below 1e-9 with 0.01, and grows 100 times at least with 0.5. He's weights reach 60 % at
-least, 0.01 and 0.5 at most 25 %, in every seed; Xavier's are at least 4 points behind He's in the mean.
+Claim: in every seed, from layer 1 to 10 the outputs' standard deviation changes by a factor of at most 6 with He's
+weights, falls below a fifth with Xavier's, below 1e-9 with 0.01, and grows 100 times at least with 0.5. He's weights
+reach 60 % at least, 0.01 and 0.5 at most 25 %; Xavier's are at least 4 points behind He's in the mean.
 
 Run it:  python -m examples.initialisation [--data mnist --data-dir DIR]
 """
@@ -93,13 +93,13 @@ def main(argv: Sequence[str] | None = None) -> Experiment:
         first, last = np.array(spread[rule])[:, [0, -1]].mean(axis=0)
         overflows = f"{sum(math.isnan(line[-1]) for line in losses[rule])} of {experiment.seed_count}"
         rows.append([rule, f"{first:.2g}", f"{last:.2g}", f"{np.mean(reached[rule]):.1%}", overflows])
-    experiment.table(["weights", "layer 1", "layer 10", "accuracy", "overflows"], rows)
+    experiment.table(["weights", "of layer 1", "of layer 10", "accuracy", "overflows"], rows, "Standard deviations:")
     axes, curve_axes = above.subplots(1, 2)
     for (rule, lines), colour in zip(losses.items(), COLOURS, strict=False):
         draw_spread(axes, np.arange(1, 11), spread[rule], rule, colour)
         draw_spread(curve_axes, 10 * np.arange(1, entries + 1), lines, rule, colour)
     axes.set_yscale("log")
-    dress(axes, "layer", "deviation of its outputs", "before training")
+    dress(axes, "layer", "standard deviation of its outputs", "before training")
     axes.legend(title="weights", frameon=False, fontsize="small")
     dress(curve_axes, "update", "loss", f"{images.name}: training loss")
     experiment.picture(figure)

@@ -1,4 +1,4 @@
-"""Training as the note on CNNs does it: so many updates of plain SGD on small batches."""
+"""Training at its plainest: so many updates of plain SGD on small batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinygrad_cnn import data, nn, optim
 from tinygrad_cnn.errors import DivergenceError
 from tinygrad_cnn.train import History, Trainer, evaluate
 
-NOTE_BATCH, NOTE_RATE = 10, 0.1  # mini_batch and eta
+BATCH_SIZE, RATE = 10, 0.1
 
 
 def learn(
@@ -19,20 +19,20 @@ def learn(
     seed: int,
     steps: int,
     *,
-    batch_size: int = NOTE_BATCH,
+    batch_size: int = BATCH_SIZE,
     optimizer: optim.Optimizer | None = None,
     log_every: int | None = None,
     test: bool = False,
 ) -> History:
     """Train on the training images, in an order drawn from the seed, and return the learning curve.
 
-    optimizer: by default SGD with the note's rate, 0.1. log_every: updates between two entries of the curve, by default
+    optimizer: by default SGD with a rate of 0.1. log_every: updates between two entries of the curve, by default
     one entry for all. test: whether the test images are measured at each entry.
     """
     loader = data.BatchLoader(
         images.train_images, images.train_labels, batch_size=batch_size, generator=np.random.default_rng(seed)
     )
-    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer or optim.SGD(model.parameters(), lr=NOTE_RATE))
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer or optim.SGD(model.parameters(), lr=RATE))
     measured = (images.test_images, images.test_labels) if test else None
     return trainer.fit(loader, steps=steps, log_every=log_every or steps, test=measured)
 

@@ -1,6 +1,6 @@
 """How fast does a small CNN learn to read digits?
 
-Set-up: the note's CNN has two blocks of convolution (4 filters of 3x3), ReLU and 2x2 max pooling, then one hidden layer
+Set-up: the CNN has two blocks of convolution (4 filters of 3x3), ReLU and 2x2 max pooling, then one hidden layer
 of 20. It learns from 9,000 images by plain SGD (rate 0.1), 10 images an update, in 10,000 updates; after every 10 of
 them loss and accuracy are noted, of the 100 training images just seen, each measured before its update, and of all
 1,000 test images. On the 8x8 digits the blocks have 16 and 32 filters and the image is padded, as two halvings leave

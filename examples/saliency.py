@@ -99,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> Experiment:
 
     figure = new_figure(10, 4)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.2, 1]).flat
-    draw_maps(left, model, images[:3])
+    read = np.flatnonzero(model(tg.Tensor(images)).data.argmax(axis=1) == labels)  # rightly
+    draw_maps(left, model, images[read[:3]])
     axes = right.subplots()
     for (name, lines), colour, style in zip(found.items(), COLOURS, ("--", "--", "-", "-"), strict=False):
         draw_spread(axes, counts, lines, name, colour, style)

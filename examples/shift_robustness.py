@@ -5,8 +5,8 @@ a border of 4 empty pixels around every image keeps in sight what moves. Three a
 3x3), ReLU, a step that halves the maps, and a linear layer. They halve by 2x2 max pooling, 2x2 average pooling, or
 without pooling, keeping every second pixel as a stride of 2 does; they begin from the same parameters. The fourth is an
 MLP with a hidden layer of 20, and about as many parameters. The bars show the cosine between the maps of an image and
-of its copy one pixel off, in the first CNN: before halving (the note's simple cells), and after each way of it
-(pooling: its complex cells).
+of its copy one pixel off, in the first CNN: before halving (as simple cells see it), and after each way of
+it (with pooling: as complex cells do).
 
 Look for: max pooling well above the others; and pooled maps that are far more alike than those before pooling, while
 every second pixel of these is no more alike than they are. Average pooling, with maps nearly as much alike, gains less:

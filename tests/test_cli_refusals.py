@@ -53,7 +53,7 @@ def test_mnist_is_read_from_a_folder(mnist_folder: Path, tmp_path: Path, capsys:
 
     assert "mnist: 20 training and 10 test images of 1x28x28" in capsys.readouterr().out
     tensors = load_tensors(tmp_path / "out" / "model.safetensors")
-    assert tensors["7.weight"].shape == (20, 4 * 5 * 5)  # without padding, as in the note
+    assert tensors["7.weight"].shape == (20, 4 * 5 * 5)  # without padding
 
 
 def truncate(folder: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from examples import __main__ as gallery_command
 from examples.experiments import PICTURES, Claim, Experiment, Result, markdown
-from examples.gallery import EXPERIMENTS, page, sections
+from examples.gallery import EXPERIMENTS, entry, page, sections
+from tinygrad_cnn import nn, viz
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -105,6 +109,29 @@ def test_the_page_shows_these_numbers() -> None:
     assert (EXAMPLES / "README.md").read_text("utf-8") == page(results)
 
 
+def test_all_that_the_page_links_to_is_there() -> None:
+    files = linked(EXAMPLES / "README.md")
+    assert {EXAMPLES / "residual.py", EXAMPLES / "figures.py", EXAMPLES / PICTURES / "custom_op.svg"} <= files
+    assert [path for path in files if not path.exists()] == []
+
+
+def test_a_graph_is_shown_below_the_picture_and_one_second_is_no_plural(tmp_path: Path) -> None:
+    found = experiment(tmp_path)
+    found.graph(viz.graph(nn.Linear(2, 1), np.zeros((1, 2), np.float32)))
+    found.finish()
+    result = Result.load(tmp_path / PICTURES, "water")
+    assert "![The computation graph](pictures/water.svg)" in entry(result).splitlines()
+    assert (tmp_path / PICTURES / "water.svg").exists()
+    assert "water.svg" not in entry(replace(result, graph=False))
+    assert entry(replace(result, seconds=1.2)).rstrip().endswith("· 3 seeds · 1 second")
+    assert entry(replace(result, seconds=1.7)).rstrip().endswith("· 3 seeds · 2 seconds")
+
+
+def linked(page: Path) -> set[Path]:
+    """The files that a page of Markdown points to, its own headings left out."""
+    return {(page.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))}
+
+
 def test_a_docstring_without_its_sections_is_refused() -> None:
     with pytest.raises(ValueError, match="'Is water wet\\?' has no paragraph Look for, Claim"):
         sections(DOC.replace("Look for:", "Look:").replace("Claim:", "It is claimed:"))
@@ -124,8 +151,9 @@ def test_the_command_runs_what_it_is_told_and_keeps_the_rest(
 ) -> None:
     for _ in range(2):
         assert gallery_command.main(["--only", "padding_stride", "--jobs", "1", "--out", str(tmp_path)]) is None
-    assert "padding_stride.png" in (tmp_path / "README.md").read_text("utf-8")
-    assert (tmp_path / PICTURES / "padding_stride.png").exists()
+    picture = tmp_path / PICTURES / "padding_stride.png"
+    assert {picture, EXAMPLES / "padding_stride.py"} <= linked(tmp_path / "README.md")
+    assert picture.exists()
     assert "written:" in capsys.readouterr().out
 
 

@@ -137,7 +137,7 @@ def test_ties_are_told_with_their_numbers() -> None:
     text = " ".join(explain("max_pool2d", x, 2).text.split())
 
     assert "X_{0,1}, X_{1,0} are all 5, with G_{0,0} = 1. Our rule gives them 1, 0, in this order." in text
-    assert "J by 1 h (finite difference). By the note's formula it would be 2 h." in text
+    assert "J by 1 h (finite difference). Given to each of them whole, it would be 2 h." in text
     assert "has a tie" not in explain("max_pool2d", np.arange(4.0).reshape(1, 1, 2, 2), 2).text
 
 
@@ -150,10 +150,11 @@ def test_a_kink_shows_both_slopes() -> None:
     assert ENGLISH["common.kink"][:20] in explanation.text.replace("\n", " ")
 
 
-def test_the_slips_of_the_notes_are_told() -> None:
+def test_slips_that_are_often_read_are_told() -> None:
     convolution_text = " ".join(explain("conv2d").text.split())
     assert (
-        "a 3x2 layer 9 weights and 1 bias, 10 parameters: that is a 3x3 layer, and 3x2 would have 7" in convolution_text
+        "a 3x2 layer with 9 weights and 1 bias, 10 parameters: that is a 3x3 layer, and 3x2 would have 7"
+        in convolution_text
     )
     pooling_text = " ".join(explain("max_pool2d").text.split())
     assert "iH_P + H_P and jW_P + W_P are meant. Here H = 5, W = 5, H_P = 2, W_P = 2" in pooling_text
