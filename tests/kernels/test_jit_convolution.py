@@ -169,9 +169,12 @@ def test_every_window_gives_the_bits_of_numpy(case: Case, most: int, in_place: i
     st.sampled_from([1, direct_gradient.FEWEST, 1000]),
     st.sampled_from([1, 20, direct_gradient.PIXELS]),
     st.sampled_from([0, direct_gradient.OWN_SUMS]),
+    st.sampled_from([0, 1 << 30]),
 )
-def test_every_weight_gradient_gives_the_bits_of_numpy(case: Case, fewest: int, pixels: int, own_sums: int) -> None:
-    with ways(direct_gradient, FEWEST=fewest, PIXELS=pixels, OWN_SUMS=own_sums), ways(line_gradient, SHORT=0):
+def test_every_weight_gradient_gives_the_bits_of_numpy(
+    case: Case, fewest: int, pixels: int, own_sums: int, few: int
+) -> None:
+    with ways(direct_gradient, FEWEST=fewest, PIXELS=pixels, OWN_SUMS=own_sums, FEW=few), ways(line_gradient, SHORT=0):
         result = jit.conv2d_weight_grad(case.x, case.g, case.window, case.groups)
     assert_array_equal(result, reference.conv2d_weight_grad(case.x, case.g, case.window, case.groups))
 

@@ -1,9 +1,10 @@
 """The weight gradient of a convolution of any stride, dilation, padding and groups: gw = V' g.
 
 V has a row for each pixel of the result, the K numbers of its window, and g one of O numbers. A tile of the product
-takes 12 neighbours of a row of V, each spread over a vector, times two vectors of g: so g comes in panels, O numbers to
-copy for each pixel, and V need not be copied at all. Where KW C neighbours, one row of a window, are numbers enough for
-a tile, they are read where they lie: the rows of the padded images that a block of rows of outputs reads are lines,
+takes 12 neighbours of a row of V, each spread over a vector, times two vectors of g: so g, where it is read often,
+comes in panels, O numbers to copy for each pixel, and V need not be copied at all. Where KW C neighbours, one row of a
+window, are numbers enough for a tile, they are read where they lie: the rows of the padded images that a block of rows
+of outputs reads are lines,
 
     lines[kh, l, q, c]     pixel q of the row that tap kh of row l of outputs reads       (KH, rows, PW, C)
 
@@ -31,6 +32,7 @@ from tinygrad_cnn.kernels.jit.threads import parts, run
 from tinygrad_cnn.kernels.jit.windows import Frame, frame, gather, gather_lines, runs
 from tinygrad_cnn.kernels.memory import empty
 
+FEW = 128  # numbers in a window, up to which g is read too seldom to be copied into panels
 FEWEST = 8  # neighbours in a row of a window, from which on it is read where it lies
 PIXELS = 192  # in a block: their panel of g fills half of the first-level cache
 GRAIN = 1 << 19  # multiply-adds, of idle lanes too, worth a thread of its own
@@ -56,10 +58,11 @@ def weight_grad(x: Array, g: Array, window: Window, groups: int) -> Array:
     n = parts(count, grain)
     lines = empty((n, f.KH * rows * f.PW * C if in_place else f.padded_image + 1), x.dtype)
     windows = empty((n, 1 if in_place else rows * f.OW * K), x.dtype)
-    columns = empty((n, rows * f.OW * panels * wide), x.dtype)
+    copies = K > FEW or outputs % L > 0
+    columns = empty((n, rows * f.OW * panels * wide if copies else 1), x.dtype)
     sums = empty((1 if by_output else n, groups, K, outputs), x.dtype)
     arrays = channels_last(x), channels_last(g), np.zeros(outputs, x.dtype), lines, windows, columns, sums
-    run(_sum_rows, (*arrays, f, rows, L, by_output, in_place), count, grain)
+    run(_sum_rows, (*arrays, f, rows, L, by_output, in_place, copies), count, grain)
     w = empty((O, inputs, *window.kernel), x.dtype)
     shaped = sums.reshape(len(sums), groups, taps, inputs, outputs), w.reshape(groups, outputs, inputs, taps)
     run(_in_order, shaped, -(-inputs // AT_ONCE), 1 + GRAIN_NUMBERS // (AT_ONCE * O * taps))
@@ -73,7 +76,9 @@ def _run(f: Frame) -> int:
 
 
 @shared
-def _sum_rows(x, g, zeros, lines, windows, columns, sums, frame, rows, lanes, by_output, in_place, part, start, stop):
+def _sum_rows(
+    x, g, zeros, lines, windows, columns, sums, frame, rows, lanes, by_output, in_place, copies, part, start, stop
+):
     """Rows of outputs, counted through the batch, `rows` at a time; or all of them, for some panels of outputs."""
     _, groups, K, outputs = sums.shape
     wide, padded_row = VECTORS * lanes, frame.PW * frame.C
@@ -95,7 +100,10 @@ def _sum_rows(x, g, zeros, lines, windows, columns, sums, frame, rows, lanes, by
             gather_lines(X, frame, first, count, lines_of_part)
         for group in range(groups):
             of_g = moved(G, first * frame.OW * g.shape[3] + group * outputs)
-            _to_panels(of_g, g.shape[3], pixels, first_output, last_output, wide, b)
+            of_b, b_step, b_panel = moved(of_g, first_output), g.shape[3], wide
+            if copies:
+                _to_panels(of_g, g.shape[3], pixels, first_output, last_output, wide, b)
+                of_b, b_step, b_panel = b, wide, pixels * wide
             c = pointer(sums, ((0 if by_output else part) * groups + group) * K * outputs + first_output)
             begun, begun_row = (c, outputs) if number > first_block else (nothing, 0)
             if in_place:
@@ -103,14 +111,14 @@ def _sum_rows(x, g, zeros, lines, windows, columns, sums, frame, rows, lanes, by
                     kh, kw = tap // across, tap % across
                     a = moved(lines_of_part, kh * count * padded_row + kw * frame.DW * frame.C + group * run)
                     product_by_rows(
-                        run, last_output - first_output, lanes, a, frame.SW * frame.C, padded_row, b, wide,
-                        frame.OW * wide, pixels * wide, count, frame.OW, moved(begun, tap * run * begun_row), begun_row,
+                        run, last_output - first_output, lanes, a, frame.SW * frame.C, padded_row, of_b, b_step,
+                        frame.OW * b_step, b_panel, count, frame.OW, moved(begun, tap * run * begun_row), begun_row,
                         moved(c, tap * run * outputs), outputs, 0,
                     )  # fmt: skip
             else:
                 gather(X, lines_of_part, frame, group, first * frame.OW, pixels, v, K)
                 product_by_rows(
-                    K, last_output - first_output, lanes, v, K, 0, b, wide, 0, pixels * wide, 1, pixels, begun,
+                    K, last_output - first_output, lanes, v, K, 0, of_b, b_step, 0, b_panel, 1, pixels, begun,
                     begun_row, c, outputs, 0,
                 )  # fmt: skip
 
