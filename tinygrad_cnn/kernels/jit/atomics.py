@@ -9,7 +9,7 @@ from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-PATIENCE = 5000  # turns of waiting, some 200 microseconds, after which others may have the core
+PATIENCE = 5000  # turns of waiting, 50 to 200 microseconds, after which others may have the core
 
 _PAUSES = binding.get_default_triple().startswith(("x86_64", "i686"))  # has an instruction for waiting in a loop
 _YIELDS = sys.platform != "win32"
@@ -51,7 +51,7 @@ def turned(typing, address, old, new):
 
 @intrinsic
 def rest(typing, turn):
-    """Some 40 nanoseconds, where the processor knows such a pause; after many turns, let others have the core."""
+    """10 to 40 nanoseconds, where the processor knows such a pause; after many turns, let others have the core."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
         if _PAUSES:

@@ -1,8 +1,9 @@
 """The threads that kernels share their work with: a team that waits, awake for a while, then asleep.
 
 A worker that sleeps takes up to 50 microseconds to wake, as long as many a kernel takes; so it stays awake for as long
-as the next kernel of a training step may be away. One team serves the process: a kernel that finds it busy, as when
-several Python threads compute at once, makes all its calls itself.
+as the next kernel of a training step may be away, or the caller's part of one may last longer than its own. One team
+serves the process: a kernel that finds it busy, as when several Python threads compute at once, makes all its calls
+itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from tinygrad_cnn.kernels.jit.sharing import ASLEEP, LINE, work
 from tinygrad_cnn.kernels.settings import SETTINGS, available_cores, num_threads
 
-AWAKE = 5000  # turns of waiting, some 200 microseconds
+AWAKE = 100_000  # turns of waiting, 1 to 4 milliseconds
 
 
 class _Worker:
