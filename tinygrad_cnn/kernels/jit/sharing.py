@@ -126,7 +126,7 @@ def work(desk, turns):
             publish(desk + FAILED, failed)
             publish(desk, DONE)
             turn = 0
-        rest(0)
+        rest(turn)
         turn += 1
     publish(desk + ASLEEP, 1)
 

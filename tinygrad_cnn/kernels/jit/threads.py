@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_cnn.kernels.jit.sharing import ASLEEP, LINE, work
 from tinygrad_cnn.kernels.settings import SETTINGS, available_cores, num_threads
 
-AWAKE = 100_000  # turns of waiting, 1 to 4 milliseconds
+AWAKE = 15_000  # turns of waiting, some 2 milliseconds: after the first ones, others may have the core meanwhile
 
 
 class _Worker:
