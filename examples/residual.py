@@ -1,9 +1,9 @@
 """Why does a network of 44 layers not learn, and what does a skip connection change?
 
-Set-up: a convolution, 9 or 21 blocks of two 3x3 convolutions of 8 channels each, and a linear layer: 20 or 44 layers.
-A plain block hands on relu(F(x)), a residual block relu(x + s F(x)). So two things differ: the skip, and the scale s,
-one over the root of the number of blocks. A third network of 44 layers has skips without it (unscaled: s = 1). All
-weights begin as He et al. propose; there is no batch norm. The gradients are those of the first convolution of each block,
+Set-up: a convolution, 9 or 21 blocks of two 3x3 convolutions of 8 channels each, and a linear layer: 20 or 44 layers. A
+plain block hands on relu(F(x)), a residual block relu(x + s F(x)). So two things differ: the skip, and the scale s, one
+over the root of the number of blocks. A third network of 44 layers has skips without it (unscaled: s = 1). All weights
+begin as He et al. propose; there is no batch norm. The gradients are those of the first convolution of each block,
 before the first update, on 100 training images; then all learn by plain SGD (rate 0.1, batches of 32; 100 updates on
 the 8x8 digits, 200 on MNIST). A network whose loss overflows counts as one that guesses.
 

@@ -52,7 +52,7 @@ class use:  # noqa: N801  (a call for its effect, or a block)
 
     backend: "numpy", "jit", or None to keep the one that runs.
     winograd: whether 3x3 convolutions of float32 may take Winograd's algorithm, about twice as fast as the direct one
-    and less exact by a digit (relative errors of 1e-6 instead of 3e-7); None to keep what is set.
+    and less exact by half a digit (relative errors of 1e-6 instead of 3e-7); None to keep what is set.
 
     Raises: ArgumentError for another backend; MissingDependencyError for "jit" where Numba is missing.
 

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.kernels.jit.elementwise import GRAIN, in_one_pass
+from tinygrad_cnn.kernels.jit.elementwise import in_one_pass
 from tinygrad_cnn.kernels.jit.lanes import load, some, store, width
 from tinygrad_cnn.kernels.jit.layouts import FLOATS
 from tinygrad_cnn.kernels.jit.microkernel import pointer
 from tinygrad_cnn.kernels.jit.sharing import shared
-from tinygrad_cnn.kernels.jit.threads import run
 
 ADD, SUBTRACT, MULTIPLY, DIVIDE = range(4)
 
@@ -35,12 +34,10 @@ def combine(ufunc: np.ufunc, a: Array, b: Array) -> Array:
 
 def add_to(total: Array, addend: Array) -> None:
     """As in `kernels.numpy`."""
-    if not _alike(total, addend):
+    if _alike(total, addend):
+        in_one_pass(_combine, (total, addend), ADD, into=total)
+    else:
         total += addend
-        return
-    lines = [array if array.flags.c_contiguous else array.transpose(0, 2, 3, 1) for array in (total, addend)]
-    a, b = (array.reshape(-1) for array in lines)
-    run(_combine, (a, b, a, ADD), a.size, GRAIN // 3)
 
 
 def _alike(a: Array, b: Array) -> bool:

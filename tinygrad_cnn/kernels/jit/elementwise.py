@@ -17,14 +17,16 @@ Array = NDArray[Any]
 Reorder = Callable[[Array], Array]
 
 
-def in_one_pass(function: Callable[..., None], arrays: tuple[Array, ...], *options: Any) -> Array:
+def in_one_pass(
+    function: Callable[..., None], arrays: tuple[Array, ...], *options: Any, into: Array | None = None
+) -> Array:
     """A new array, laid out as the first, from arrays of one shape.
 
-    function: `shared`, of (all arrays, the result, options).
+    function: `shared`, of (all arrays, the result, options). into: an array to write to instead, which lies so already.
     """
     in_order, back = _order(arrays[0])
     seen = [in_order(array) for array in arrays]
-    result = empty(seen[0].shape, seen[0].dtype)
+    result = empty(seen[0].shape, seen[0].dtype) if into is None else in_order(into)
     arguments = *(array.reshape(-1) for array in seen), result.reshape(-1), *options
     run(function, arguments, result.size, GRAIN // len(arguments))
     return back(result)
